@@ -1,0 +1,53 @@
+// What the admin server may ask of the application.
+
+/** State of a server as the status page shows it. */
+export interface ServerStatus {
+  readonly router: string;
+  /** Bound `ip:port`. */
+  readonly address: string;
+  readonly dstName: string;
+  readonly tls: boolean;
+}
+
+/** State of a destination as the status page shows it. */
+export interface DestinationStatus {
+  readonly router: string;
+  readonly path: string;
+  /** `pending`, `bound`, `neg` or `failed`, and whether older endpoints are kept in its place. */
+  readonly resolution: string;
+  readonly ageSeconds: number | undefined;
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+export interface EndpointStatus {
+  /** `ip:port`. */
+  readonly address: string;
+  readonly weight: number;
+  readonly connections: number;
+  readonly connects: number;
+  readonly failures: number;
+  readonly state: "ready" | "ejected" | "retired";
+}
+
+/** The whole state as the status page shows it. */
+export interface Status {
+  readonly version: string;
+  readonly state: "starting" | "serving" | "draining" | "stopped";
+  readonly uptimeSeconds: number;
+  readonly workers: number;
+  readonly servers: readonly ServerStatus[];
+  readonly destinations: readonly DestinationStatus[];
+}
+
+/** The application, as the admin server sees it. */
+export interface AdminPort {
+  /** The metrics page, in Prometheus text format. */
+  metrics(): string;
+  status(): Status;
+  /** The configuration as it was given, without secrets. */
+  config(): unknown;
+  /** Begins a graceful shutdown; a second call ends at once. */
+  shutdown(): void;
+  /** Ends at once, with a non-zero exit code. */
+  abort(): void;
+}

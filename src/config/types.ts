@@ -1,0 +1,146 @@
+// The checked configuration: what the rest of the program works with. Plain data, so that it crosses threads.
+// Every default is already applied, every file already read, every unit stands in the name.
+
+/** A whole configuration. */
+export interface Config {
+  readonly admin: AdminConfig;
+  readonly routers: readonly RouterConfig[];
+  /** Early client bytes kept while an endpoint is being connected, per connection, before reading pauses. */
+  readonly bufferSizeBytes: number;
+  /** Data-plane threads, 1 or more. */
+  readonly workers: number;
+}
+
+export interface AdminConfig {
+  readonly ip: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+  /** How long a graceful shutdown lets connections end. */
+  readonly graceMs: number;
+}
+
+export interface RouterConfig {
+  /** Unique; the metric label `rt`. */
+  readonly label: string;
+  readonly interpreter: InterpreterConfig;
+  readonly servers: readonly ServerConfig[];
+  readonly client: ClientConfig;
+}
+
+export type InterpreterConfig = NamerdConfig | FsConfig | StaticConfig;
+
+/** namerd's HTTP interface. */
+export interface NamerdConfig {
+  readonly kind: "io.l5d.namerd.http";
+  /** Absolute http or https URL without a trailing slash. */
+  readonly baseUrl: string;
+  readonly namespace: string;
+  /** Time between polls where the server does not stream. */
+  readonly periodMs: number;
+  /** Longest time to wait for the head of an answer, and for a whole one when polling. */
+  readonly requestTimeoutMs: number;
+}
+
+/** A folder of files; the first segment of a path below `prefix` is the file. */
+export interface FsConfig {
+  readonly kind: "io.l5d.fs";
+  /** Absolute path of the folder. */
+  readonly rootDir: string;
+  /** Path that the file name is appended to, such as `/svc`: `/svc/web` is the file `web`. */
+  readonly prefix: string;
+}
+
+/** Addresses written in the configuration itself, by path. */
+export interface StaticConfig {
+  readonly kind: "io.l5d.static";
+  readonly names: readonly StaticName[];
+}
+
+export interface StaticName {
+  readonly path: string;
+  readonly endpoints: readonly HostEndpoint[];
+}
+
+/** An endpoint whose host may still be a name. */
+export interface HostEndpoint {
+  /** IP literal or host name. */
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+}
+
+export interface ServerConfig {
+  readonly ip: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+  /** The path that connections go to. */
+  readonly dstName: string;
+  readonly tls: ServerTlsConfig | undefined;
+  /** From accept to an endpoint in hand, TLS handshake included; Infinity for no limit. */
+  readonly connectTimeoutMs: number;
+  /** Longest life of a connection once its endpoint is in hand; Infinity for no limit. */
+  readonly connectionLifetimeMs: number;
+  /** Longest time without a byte in either direction; Infinity for no limit. */
+  readonly idleTimeoutMs: number;
+  /** Connections at a time, in the whole process; more wait in the kernel's queue. */
+  readonly maxConcurrency: number;
+}
+
+export interface ServerTlsConfig {
+  /** In the order of preference; empty for no ALPN. */
+  readonly alpnProtocols: readonly string[];
+  /** Presented when no other identity fits; undefined refuses such clients. */
+  readonly defaultIdentity: IdentityConfig | undefined;
+  /** By server name: exact names and `*.example.com`. */
+  readonly identities: readonly NamedIdentity[];
+  /** Longest time for a handshake. */
+  readonly handshakeTimeoutMs: number;
+}
+
+export interface NamedIdentity {
+  /** Lower case; may begin with `*.`. */
+  readonly serverName: string;
+  readonly identity: IdentityConfig;
+}
+
+/** A certificate chain with its key, read from files. */
+export interface IdentityConfig {
+  /** PEM, leaf first. */
+  readonly certificateChainPem: string;
+  /** PEM, not encrypted. */
+  readonly privateKeyPem: string;
+}
+
+/** How endpoints are reached: one entry for each destination of the router's servers is derived from these. */
+export type ClientConfig = readonly ClientRule[];
+
+/** Settings for the destinations below a prefix; of several that fit, later ones win key by key. */
+export interface ClientRule {
+  readonly prefix: string;
+  readonly tls?: ClientTlsConfig;
+  readonly connectTimeoutMs?: number;
+  readonly maxWaiters?: number;
+  readonly minConnections?: number;
+  readonly maxConsecutiveFailures?: number;
+  readonly failurePenaltyMs?: number;
+}
+
+export interface ClientTlsConfig {
+  /** The name sent as SNI and verified. */
+  readonly dnsName: string;
+  /** PEM certificates that are trusted; undefined for the system's roots. */
+  readonly trustPem: readonly string[] | undefined;
+}
+
+/** The settings of one destination after all rules are merged: see `clientFor` in config/client-for.ts. */
+export interface DestinationConfig {
+  readonly tls: ClientTlsConfig | undefined;
+  /** One attempt: TCP connect and TLS handshake; Infinity for no limit. */
+  readonly connectTimeoutMs: number;
+  /** Sessions that may wait for an endpoint at a time, in the whole process. */
+  readonly maxWaiters: number;
+  /** Warm connections kept, in the whole process. */
+  readonly minConnections: number;
+  readonly maxConsecutiveFailures: number;
+  readonly failurePenaltyMs: number;
+}

@@ -1,0 +1,53 @@
+// An IP address with a port: reading, printing, comparing. Host names are not addresses.
+import { isIP, isIPv6 } from "node:net";
+
+/** An IP literal and a port. */
+export interface Address {
+  /** IPv4 or IPv6 literal without brackets, in its canonical spelling. */
+  readonly ip: string;
+  /** 0 to 65535. */
+  readonly port: number;
+}
+
+/** `1.2.3.4:80` or `[::1]:80`. */
+export function formatAddress(address: Address): string {
+  return isIPv6(address.ip) ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+}
+
+/**
+ * The canonical spelling of an IP literal (RFC 5952 for IPv6), so that equal addresses are equal strings;
+ * undefined when `text` is no IP literal. A zone (`fe80::1%eth0`) is kept as it is.
+ */
+export function canonicalIp(text: string): string | undefined {
+  const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
+  const family = isIP(bare);
+  if (family === 0) return undefined;
+  if (family === 4) return bare;
+  const [ip = "", zone] = bare.split("%");
+  // The URL parser prints IPv6 as RFC 5952 asks: lower case, longest run of zeros shortened.
+  const canonical = new URL(`http://[${ip}]/`).hostname.slice(1, -1);
+  return zone === undefined ? canonical : `${canonical}%${zone}`;
+}
+
+/** Reads a decimal port from 1 to 65535; undefined for anything else. */
+export function parsePort(text: string): number | undefined {
+  if (!/^[0-9]{1,5}$/.test(text)) return undefined;
+  const port = Number(text);
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}
+
+/** Splits `host:port`, `1.2.3.4:80` or `[::1]:80`; undefined when it is none of these. */
+export function splitHostPort(
+  text: string,
+): { readonly host: string; readonly port: number } | undefined {
+  const colon = text.lastIndexOf(":");
+  if (colon <= 0) return undefined;
+  const port = parsePort(text.slice(colon + 1));
+  const host = text.slice(0, colon);
+  if (port === undefined || host.length === 0) return undefined;
+  if (host.startsWith("[") && host.endsWith("]")) {
+    const ip = canonicalIp(host);
+    return ip === undefined ? undefined : { host: ip, port };
+  }
+  return host.includes(":") ? undefined : { host, port };
+}
