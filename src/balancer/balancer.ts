@@ -1,0 +1,252 @@
+// Gives sessions their connections to endpoints: joins the pool, ejection, warm connections and those who wait.
+import { Backoff } from "../lib/backoff.ts";
+import type { Cancel, Clock } from "../lib/clock.ts";
+import type { Rng } from "../lib/rng.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { ConnectFailure, Connector } from "../transport/connector.ts";
+import type { Socket } from "../transport/socket.ts";
+import {
+  type ConnectionContext,
+  type ConnectionObserver,
+  EndpointConnection,
+} from "./connection.ts";
+import { type EjectionPolicy, Ejector } from "./ejector.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { BalancerMetrics } from "./metrics.ts";
+import { Pool } from "./pool.ts";
+import { Wait, type Waiter, type WaitSource } from "./wait.ts";
+import { WarmPool, type WarmSource } from "./warm-pool.ts";
+
+/** Delays between two rounds over endpoints that all failed. */
+const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
+/** The same for warm connections, for which nobody waits. */
+const WARM_BACKOFF = { baseMs: 100, maxMs: 10_000 };
+
+export interface BalancerSettings extends EjectionPolicy {
+  /** Sessions that may wait at a time; more are refused. */
+  readonly maxWaiters: number;
+  /** Warm connections to keep. */
+  readonly minConnections: number;
+}
+
+/** What a balancer is made of. */
+export interface BalancerParts {
+  readonly settings: BalancerSettings;
+  readonly connector: Connector;
+  readonly metrics: BalancerMetrics;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  /** Whether the peer of an idle connection has closed it (see transport/libc.ts). */
+  readonly peerHasClosed: (socket: Socket) => boolean;
+  /** The last connection to an endpoint that was removed has ended. */
+  readonly onReleased: (endpoint: Endpoint, epoch: number) => void;
+}
+
+/** A change of the endpoints, applied at once. */
+export interface EndpointsUpdate {
+  /** False while nothing is resolved: sessions wait instead of being refused. */
+  readonly known: boolean;
+  readonly added: readonly Endpoint[];
+  readonly reweighed: readonly { readonly id: number; readonly weight: number }[];
+  readonly removed: readonly { readonly id: number; readonly epoch: number }[];
+}
+
+/** Balances one destination on one worker. */
+export class Balancer implements ConnectionContext, WaitSource, WarmSource {
+  readonly connector: Connector;
+  readonly clock: Clock;
+  readonly metrics: BalancerMetrics;
+  readonly #parts: BalancerParts;
+  readonly #pool: Pool;
+  readonly #ejector: Ejector;
+  readonly #warm: WarmPool;
+  readonly #warmBackoff: Backoff;
+  readonly #waits = new Set<Wait>();
+  /** Removed endpoints whose connections run on, with the epoch of their removal. */
+  readonly #removals = new Map<Endpoint, number>();
+  #known = false;
+  #cancelRefill: Cancel | undefined;
+
+  constructor(parts: BalancerParts) {
+    const { settings, clock, rng } = parts;
+    this.#parts = parts;
+    this.connector = parts.connector;
+    this.clock = clock;
+    this.metrics = parts.metrics;
+    this.#pool = new Pool(rng);
+    this.#ejector = new Ejector(
+      this.#pool,
+      settings,
+      clock,
+      (endpoint) => this.#probe(endpoint),
+      (endpoint, change) => this.#onEjection(endpoint, change),
+    );
+    this.#warm = new WarmPool(settings.minConnections, this, parts.metrics);
+    this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
+  }
+
+  /**
+   * Finds a connection for `waiter`, who may be told before this returns. Answers the wait, to be cancelled when the
+   * waiter leaves, or undefined when it is over already.
+   */
+  acquire(waiter: Waiter): Wait | undefined {
+    const warm = this.#warm.take();
+    if (warm !== undefined) {
+      waiter.onEndpoint(warm.connection, warm.socket, warm.early);
+      return undefined;
+    }
+    if (this.#waits.size >= this.#parts.settings.maxWaiters) {
+      this.metrics.unavailable.add(1);
+      waiter.onRefused("queue_full");
+      return undefined;
+    }
+    const wait = new Wait(this, waiter);
+    this.#waits.add(wait);
+    this.metrics.waiters.add(1);
+    wait.advance();
+    return this.#waits.has(wait) ? wait : undefined;
+  }
+
+  /** Applies a change of the endpoints. Endpoints that stay keep their load, failures and connections. */
+  update(update: EndpointsUpdate): void {
+    const startedMs = this.clock.now();
+    this.#known = update.known;
+    for (const { id, epoch } of update.removed) this.#remove(id, epoch);
+    for (const { id, weight } of update.reweighed) {
+      const endpoint = this.#pool.find(id);
+      if (endpoint !== undefined) this.#pool.reweigh(endpoint, weight);
+    }
+    for (const endpoint of update.added) this.#add(endpoint);
+    this.metrics.panic.set(this.#pool.panics ? 1 : 0);
+    // Those who wait go first, in the order in which they came.
+    if (update.added.length > 0 || update.reweighed.length > 0 || update.known) {
+      for (const wait of this.#waits) wait.advance();
+    }
+    this.#warm.refill();
+    this.metrics.updateTime.observe((this.clock.now() - startedMs) * 1000);
+  }
+
+  /** An endpoint that is known here, retired ones included. */
+  find(id: number): Endpoint | undefined {
+    return this.#pool.find(id);
+  }
+
+  /** Makes no connections without a session any more: for the end of the process. Sessions may still acquire. */
+  stopIdling(): void {
+    this.#warm.stop();
+    this.#ejector.stop();
+    this.#cancelRefill?.();
+  }
+
+  // === what waits and the warm pool use ===
+
+  connect(
+    observer: ConnectionObserver,
+    tried?: readonly Endpoint[],
+  ): EndpointConnection | undefined {
+    const none = tried === undefined || tried.length === 0;
+    const endpoint = none ? this.#pool.pick() : this.#pool.pickOther(tried);
+    if (endpoint === undefined) return undefined;
+    const connection = new EndpointConnection(this, endpoint, observer);
+    connection.start();
+    return connection;
+  }
+
+  onNoEndpoint(wait: Wait): void {
+    if (!this.#known) return;
+    this.metrics.unavailable.add(1);
+    wait.refuse("no_endpoint");
+  }
+
+  newBackoff(): Backoff {
+    return new Backoff(ROUND_BACKOFF, this.#parts.rng);
+  }
+
+  after(delayMs: number, run: () => void): Cancel {
+    return this.clock.after(delayMs, run);
+  }
+
+  succeeded({ endpoint }: EndpointConnection): void {
+    this.#ejector.succeeded(endpoint);
+    this.#warmBackoff.reset();
+  }
+
+  failed({ endpoint }: EndpointConnection, failure: ConnectFailure, detail: string): void {
+    this.#logFailure(endpoint, failure, detail);
+    // Descriptors that ran out are no fault of the endpoint's.
+    if (failure !== "descriptors") this.#ejector.failed(endpoint);
+  }
+
+  leave(wait: Wait): void {
+    if (this.#waits.delete(wait)) this.metrics.waiters.add(-1);
+  }
+
+  refillLater(): void {
+    this.#cancelRefill ??= this.clock.after(this.#warmBackoff.next(), () => {
+      this.#cancelRefill = undefined;
+      this.#warm.refill();
+    });
+  }
+
+  peerHasClosed(socket: Socket): boolean {
+    return this.#parts.peerHasClosed(socket);
+  }
+
+  onConnectionEnd(endpoint: Endpoint): void {
+    if (endpoint.state === "retired" && endpoint.row.ownLoad === 0) this.#release(endpoint);
+  }
+
+  // === endpoints ===
+
+  #add(endpoint: Endpoint): void {
+    this.#removals.delete(endpoint);
+    this.#pool.add(endpoint);
+  }
+
+  #remove(id: number, epoch: number): void {
+    const endpoint = this.#pool.find(id);
+    if (endpoint === undefined) return;
+    this.#ejector.retired(endpoint);
+    this.#pool.retire(endpoint);
+    this.#removals.set(endpoint, epoch);
+    this.#warm.drop((connection) => connection.endpoint === endpoint);
+    this.onConnectionEnd(endpoint);
+  }
+
+  #release(endpoint: Endpoint): void {
+    const epoch = this.#removals.get(endpoint);
+    if (epoch === undefined) return;
+    this.#removals.delete(endpoint);
+    this.#pool.forget(endpoint);
+    this.#parts.onReleased(endpoint, epoch);
+  }
+
+  #probe(endpoint: Endpoint): void {
+    const connection = new EndpointConnection(this, endpoint, {
+      onOpen: (opened) => {
+        this.#ejector.succeeded(endpoint);
+        opened.socket?.close();
+        opened.end();
+      },
+      onFailed: (_connection, failure, detail) => {
+        this.#logFailure(endpoint, failure, detail);
+        this.#ejector.probeFailed(endpoint);
+      },
+    });
+    connection.start();
+  }
+
+  #onEjection(endpoint: Endpoint, change: "ejected" | "readmitted"): void {
+    this.metrics.panic.set(this.#pool.panics ? 1 : 0);
+    const { ip, port } = endpoint.target;
+    const fields = () => ({ endpoint: `${ip}:${port}`, failures: endpoint.failures });
+    if (change === "ejected") this.#parts.log.warn("endpoint ejected", fields);
+    else this.#parts.log.info("endpoint readmitted", fields);
+  }
+
+  #logFailure(endpoint: Endpoint, failure: ConnectFailure, detail: string): void {
+    const { ip, port } = endpoint.target;
+    this.#parts.log.debug("connect failed", () => ({ endpoint: `${ip}:${port}`, failure, detail }));
+  }
+}

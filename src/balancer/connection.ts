@@ -1,0 +1,108 @@
+// One connection to an endpoint, from the attempt to its end: keeps the endpoint's load and the metrics true.
+import type { Clock } from "../lib/clock.ts";
+import type {
+  ConnectAttempt,
+  ConnectFailure,
+  ConnectObserver,
+  Connector,
+} from "../transport/connector.ts";
+import type { Socket } from "../transport/socket.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { BalancerMetrics } from "./metrics.ts";
+
+/** Is told how a connection to an endpoint went. */
+export interface ConnectionObserver {
+  /** The connection stands: the observer takes over its socket's `data`. */
+  onOpen(connection: EndpointConnection): void;
+  onFailed(connection: EndpointConnection, failure: ConnectFailure, detail: string): void;
+}
+
+/** What all connections of a destination share. */
+export interface ConnectionContext {
+  readonly connector: Connector;
+  readonly clock: Clock;
+  readonly metrics: BalancerMetrics;
+  /** A connection that stood has ended. */
+  onConnectionEnd(endpoint: Endpoint): void;
+}
+
+/** A connection, and the endpoint's load of one that goes with it until `end`. */
+export class EndpointConnection implements ConnectObserver {
+  readonly endpoint: Endpoint;
+  readonly #context: ConnectionContext;
+  readonly #startedMs: number;
+  #observer: ConnectionObserver;
+  #attempt: ConnectAttempt | undefined;
+  #socket: Socket | undefined;
+  #state: "pending" | "open" | "ended" = "pending";
+
+  constructor(context: ConnectionContext, endpoint: Endpoint, observer: ConnectionObserver) {
+    this.#context = context;
+    this.endpoint = endpoint;
+    this.#observer = observer;
+    this.#startedMs = context.clock.now();
+  }
+
+  /** The socket once the connection stands. */
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
+  /** Begins to connect. */
+  start(): void {
+    const { metrics, connector } = this.#context;
+    metrics.attempts.add(1);
+    metrics.pending.add(1);
+    this.endpoint.row.addLoad(1);
+    this.#attempt = connector.connect(this.endpoint.target, this);
+  }
+
+  onConnected(socket: Socket): void {
+    const { metrics } = this.#context;
+    this.#state = "open";
+    this.#attempt = undefined;
+    this.#socket = socket;
+    metrics.pending.add(-1);
+    metrics.open.add(1);
+    metrics.connects.add(1);
+    this.#observeLatency();
+    this.endpoint.row.countConnect();
+    this.#observer.onOpen(this);
+  }
+
+  onConnectFailed(failure: ConnectFailure, detail: string): void {
+    this.#state = "ended";
+    this.#context.metrics.pending.add(-1);
+    this.#context.metrics.failure(failure);
+    this.#observeLatency();
+    this.endpoint.row.addLoad(-1);
+    this.endpoint.row.countFailure();
+    this.#observer.onFailed(this, failure, detail);
+    this.#context.onConnectionEnd(this.endpoint);
+  }
+
+  /** Gives up an attempt: the observer is told nothing. */
+  abort(): void {
+    if (this.#state !== "pending") return;
+    this.#state = "ended";
+    this.#attempt?.abort();
+    this.#context.metrics.pending.add(-1);
+    this.endpoint.row.addLoad(-1);
+    this.#context.onConnectionEnd(this.endpoint);
+  }
+
+  /** To be called once when the socket has closed: gives the load back. */
+  end(): void {
+    if (this.#state !== "open") return;
+    this.#state = "ended";
+    const { clock, metrics } = this.#context;
+    metrics.open.add(-1);
+    metrics.duration.observe(clock.now() - this.#startedMs);
+    this.endpoint.row.addLoad(-1);
+    this.#context.onConnectionEnd(this.endpoint);
+  }
+
+  #observeLatency(): void {
+    this.#context.metrics.latency.observe((this.#context.clock.now() - this.#startedMs) * 1000);
+  }
+}

@@ -1,0 +1,112 @@
+// A session's wait for an endpoint: attempts one endpoint after the other until one is reached or the session leaves.
+import type { Backoff } from "../lib/backoff.ts";
+import type { Cancel } from "../lib/clock.ts";
+import type { ConnectFailure } from "../transport/connector.ts";
+import type { Socket } from "../transport/socket.ts";
+import type { ConnectionObserver, EndpointConnection } from "./connection.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** Why a session gets no endpoint. */
+export type RefuseReason = "no_endpoint" | "queue_full";
+
+/** Who waits for a connection to an endpoint. */
+export interface Waiter {
+  /** The connection stands: the waiter takes over the socket's `data`. `early` was said by the endpoint already. */
+  onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void;
+  onRefused(reason: RefuseReason): void;
+}
+
+/** What a wait needs of the balancer. */
+export interface WaitSource {
+  /** Begins a connection to an endpoint other than those tried; undefined when there is no such endpoint. */
+  connect(observer: ConnectionObserver, tried: readonly Endpoint[]): EndpointConnection | undefined;
+  /** No endpoint can be tried: parks the wait, or refuses it. */
+  onNoEndpoint(wait: Wait): void;
+  /** Delays between rounds, when every endpoint has been tried. */
+  newBackoff(): Backoff;
+  after(delayMs: number, run: () => void): Cancel;
+  succeeded(connection: EndpointConnection): void;
+  failed(connection: EndpointConnection, failure: ConnectFailure, detail: string): void;
+  /** The wait is over. */
+  leave(wait: Wait): void;
+}
+
+const NONE: readonly Endpoint[] = [];
+
+/** One wait. It ends with a connection, a refusal, or `cancel`. */
+export class Wait implements ConnectionObserver {
+  readonly #source: WaitSource;
+  readonly #waiter: Waiter;
+  #tried: readonly Endpoint[] = NONE;
+  #connection: EndpointConnection | undefined;
+  #backoff: Backoff | undefined;
+  #cancelDelay: Cancel | undefined;
+  #over = false;
+
+  constructor(source: WaitSource, waiter: Waiter) {
+    this.#source = source;
+    this.#waiter = waiter;
+  }
+
+  /** Tries an endpoint now if none is being tried: at the start, and when endpoints have been added. */
+  advance(): void {
+    if (this.#over || this.#connection !== undefined) return;
+    this.#cancelDelay?.();
+    this.#cancelDelay = undefined;
+    this.#connection = this.#source.connect(this, this.#tried);
+    if (this.#connection !== undefined) return;
+    if (this.#tried.length > 0) this.#nextRound();
+    else this.#source.onNoEndpoint(this);
+  }
+
+  /** Ends the wait: the waiter is told nothing. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#end();
+    this.#connection?.abort();
+  }
+
+  /** Ends the wait with a refusal. */
+  refuse(reason: RefuseReason): void {
+    if (this.#over) return;
+    this.cancel();
+    this.#waiter.onRefused(reason);
+  }
+
+  onOpen(connection: EndpointConnection): void {
+    this.#source.succeeded(connection);
+    const { socket } = connection;
+    if (this.#over || socket === undefined) return;
+    this.#end();
+    this.#waiter.onEndpoint(connection, socket, []);
+  }
+
+  onFailed(connection: EndpointConnection, failure: ConnectFailure, detail: string): void {
+    this.#connection = undefined;
+    this.#source.failed(connection, failure, detail);
+    if (this.#over) return;
+    if (failure === "descriptors") {
+      // Another endpoint would fare no better: wait for descriptors.
+      this.#nextRound();
+      return;
+    }
+    this.#tried = [...this.#tried, connection.endpoint];
+    this.advance();
+  }
+
+  /** All have been tried: begins again after a delay, so that a dead destination costs no storm of attempts. */
+  #nextRound(): void {
+    this.#tried = NONE;
+    this.#backoff ??= this.#source.newBackoff();
+    this.#cancelDelay = this.#source.after(this.#backoff.next(), () => {
+      this.#cancelDelay = undefined;
+      this.advance();
+    });
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#cancelDelay?.();
+    this.#source.leave(this);
+  }
+}

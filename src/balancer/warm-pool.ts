@@ -1,0 +1,136 @@
+// Keeps connections to endpoints ready before a client asks for one (minConnections), and checks that they live.
+import type { ConnectFailure } from "../transport/connector.ts";
+import type { Socket, SocketOwner } from "../transport/socket.ts";
+import type { ConnectionObserver, EndpointConnection } from "./connection.ts";
+import type { BalancerMetrics } from "./metrics.ts";
+
+/** What the warm pool needs of the balancer. */
+export interface WarmSource {
+  /** Begins a connection to a picked endpoint; false when there is none to pick. */
+  connect(observer: ConnectionObserver): EndpointConnection | undefined;
+  /** Whether the peer of an idle connection has closed it, though nobody was told yet. */
+  peerHasClosed(socket: Socket): boolean;
+  succeeded(connection: EndpointConnection): void;
+  failed(connection: EndpointConnection, failure: ConnectFailure, detail: string): void;
+  /** Calls `refill` after a while: a connection failed or was closed by its endpoint. */
+  refillLater(): void;
+}
+
+/** A connection taken from the pool, with what its endpoint has said already. */
+export interface WarmConnection {
+  readonly connection: EndpointConnection;
+  readonly socket: Socket;
+  readonly early: readonly Uint8Array[];
+}
+
+/** Holds up to `target` idle connections. */
+export class WarmPool {
+  readonly #target: number;
+  readonly #source: WarmSource;
+  readonly #metrics: BalancerMetrics;
+  readonly #idle: Idle[] = [];
+  readonly #pending = new Set<EndpointConnection>();
+  #stopped = false;
+
+  constructor(target: number, source: WarmSource, metrics: BalancerMetrics) {
+    this.#target = target;
+    this.#source = source;
+    this.#metrics = metrics;
+  }
+
+  /** A living connection, the oldest first, or undefined. A new one is made in its place. */
+  take(): WarmConnection | undefined {
+    for (let idle = this.#idle.shift(); idle !== undefined; idle = this.#idle.shift()) {
+      this.#metrics.warm.add(-1);
+      this.refill();
+      if (!this.#source.peerHasClosed(idle.socket)) return idle;
+      idle.socket.close();
+    }
+    return undefined;
+  }
+
+  /** Begins as many connections as are missing. */
+  refill(): void {
+    if (this.#stopped) return;
+    for (
+      let missing = this.#target - this.#idle.length - this.#pending.size;
+      missing > 0;
+      missing -= 1
+    ) {
+      const connection = this.#source.connect(this.#observer);
+      if (connection === undefined) return;
+      this.#pending.add(connection);
+    }
+  }
+
+  /** Closes connections to endpoints that may not be used any more. */
+  drop(unusable: (connection: EndpointConnection) => boolean): void {
+    for (const idle of this.#idle.filter(({ connection }) => unusable(connection)))
+      idle.socket.close();
+  }
+
+  /** Closes everything. */
+  stop(): void {
+    this.#stopped = true;
+    for (const connection of this.#pending) connection.abort();
+    this.#pending.clear();
+    this.drop(() => true);
+  }
+
+  readonly #observer: ConnectionObserver = {
+    onOpen: (connection) => {
+      this.#pending.delete(connection);
+      const { socket } = connection;
+      if (socket === undefined) return;
+      const idle = new Idle(connection, socket, (gone) => this.#remove(gone));
+      socket.data = idle;
+      this.#idle.push(idle);
+      this.#metrics.warm.add(1);
+      this.#source.succeeded(connection);
+    },
+    onFailed: (connection, failure, detail) => {
+      this.#pending.delete(connection);
+      this.#source.failed(connection, failure, detail);
+      if (!this.#stopped) this.#source.refillLater();
+    },
+  };
+
+  #remove(idle: Idle): void {
+    const index = this.#idle.indexOf(idle);
+    if (index < 0) return;
+    this.#idle.splice(index, 1);
+    this.#metrics.warm.add(-1);
+    if (!this.#stopped) this.#source.refillLater();
+  }
+}
+
+/** Owns the socket of an idle connection: keeps what the endpoint says first, notices when it closes. */
+class Idle implements SocketOwner, WarmConnection {
+  readonly connection: EndpointConnection;
+  readonly socket: Socket;
+  readonly early: Uint8Array[] = [];
+  readonly #onGone: (idle: Idle) => void;
+
+  constructor(connection: EndpointConnection, socket: Socket, onGone: (idle: Idle) => void) {
+    this.connection = connection;
+    this.socket = socket;
+    this.#onGone = onGone;
+  }
+
+  onData(bytes: Uint8Array): void {
+    // A greeting, in protocols where the server speaks first. One read is enough to keep.
+    this.early.push(bytes);
+    this.socket.pause();
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.socket.close();
+  }
+
+  onClose(): void {
+    this.connection.end();
+    this.#onGone(this);
+  }
+}

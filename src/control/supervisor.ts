@@ -1,0 +1,177 @@
+// Starts the workers, tells each what it must know, and replaces those that die. The only user of Worker.
+import { Backoff } from "../lib/backoff.ts";
+import type { Cancel, Clock } from "../lib/clock.ts";
+import type { Rng } from "../lib/rng.ts";
+import type { Aggregate } from "../telemetry/aggregate.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { Counter, Gauge } from "../telemetry/metrics.ts";
+import type { LogSettings, ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
+
+const RESTART_BACKOFF = { baseMs: 10, maxMs: 5_000 };
+
+/** What the supervisor is given. */
+export interface SupervisorParts {
+  readonly workers: number;
+  readonly bufferSizeBytes: number;
+  /** Descriptors for sessions, in the whole process. */
+  readonly maxDescriptors: number;
+  readonly logSettings: LogSettings;
+  readonly aggregate: Aggregate;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  /** Worker threads that run. */
+  readonly running: Gauge;
+  readonly restarts: Counter;
+  /** Everything that worker `index` must be told after its start. */
+  readonly replay: (index: number) => readonly ToWorker[];
+  readonly onReleased: (worker: number, id: number, epoch: number) => void;
+  readonly onDied: (worker: number) => void;
+}
+
+interface Slot {
+  readonly index: number;
+  readonly backoff: Backoff;
+  worker: Worker | undefined;
+  generation: number;
+  drained: boolean;
+}
+
+export class Supervisor {
+  readonly #parts: SupervisorParts;
+  readonly #slots: readonly Slot[];
+  #state: "running" | "draining" | "stopped" = "running";
+  #cancelRestarts = new Set<Cancel>();
+  #onReady: (() => void) | undefined;
+  #onDrained: (() => void) | undefined;
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+    this.#slots = Array.from({ length: parts.workers }, (_, index) => ({
+      index,
+      backoff: new Backoff(RESTART_BACKOFF, parts.rng),
+      worker: undefined,
+      generation: 0,
+      drained: false,
+    }));
+  }
+
+  /** Starts all workers; resolves once each has been told everything. */
+  start(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let missing = this.#slots.length;
+    this.#onReady = () => {
+      missing -= 1;
+      if (missing === 0) resolve();
+    };
+    for (const slot of this.#slots) this.#startWorker(slot);
+    return promise;
+  }
+
+  /** Tells every worker. One that starts later is told by `replay`. */
+  broadcast(message: ToWorker): void {
+    for (const { worker } of this.#slots) worker?.postMessage(message);
+  }
+
+  /** Lets sessions end; resolves when no worker has any left. */
+  drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#state = "draining";
+    for (const cancel of this.#cancelRestarts) cancel();
+    this.#onDrained = resolve;
+    this.broadcast({ type: "drain" });
+    this.#checkDrained();
+    return promise;
+  }
+
+  /** Ends all sessions now; `drain` resolves soon after. */
+  destroySessions(): void {
+    this.broadcast({ type: "destroy" });
+  }
+
+  /** Ends all threads. */
+  stop(): void {
+    this.#state = "stopped";
+    for (const slot of this.#slots) slot.worker?.terminate();
+  }
+
+  #startWorker(slot: Slot): void {
+    const { aggregate, workers, bufferSizeBytes, maxDescriptors, logSettings } = this.#parts;
+    slot.generation += 1;
+    const name = `worker-${slot.index}`;
+    const onMetrics = aggregate.source(name);
+    // `smol` collects garbage sooner: it halves what an idle thread holds (docs/internals/memory.md).
+    const worker = new Worker(new URL("../worker/main.ts", import.meta.url).href, {
+      smol: true,
+      name,
+    });
+    slot.worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<ToControl>) =>
+      this.#onMessage(slot, data, onMetrics);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#parts.log.error("worker failed", () => ({ worker: slot.index, detail: event.message }));
+    };
+    worker.addEventListener("close", () => this.#onClose(slot, worker, name));
+    const start: WorkerStart = {
+      type: "start",
+      worker: slot.index,
+      workers,
+      bufferSizeBytes,
+      maxDescriptors: Math.max(2, Math.floor(maxDescriptors / workers)),
+      log: logSettings,
+    };
+    worker.postMessage(start);
+  }
+
+  #onMessage(slot: Slot, message: ToControl, onMetrics: ReturnType<Aggregate["source"]>): void {
+    switch (message.type) {
+      case "ready":
+        this.#parts.running.add(1);
+        for (const replayed of this.#parts.replay(slot.index)) slot.worker?.postMessage(replayed);
+        this.#onReady?.();
+        return;
+      case "metrics":
+        return onMetrics(message.event);
+      case "released":
+        return this.#parts.onReleased(slot.index, message.id, message.epoch);
+      case "drained":
+        slot.drained = true;
+        return this.#checkDrained();
+      case "fault":
+        return this.#parts.log.error("defect", () => ({
+          worker: slot.index,
+          detail: message.message,
+        }));
+      default:
+        return message satisfies never;
+    }
+  }
+
+  #onClose(slot: Slot, worker: Worker, name: string): void {
+    if (slot.worker !== worker) return;
+    slot.worker = undefined;
+    const { aggregate, running, restarts, log, clock, onDied } = this.#parts;
+    aggregate.endSource(name);
+    running.add(-1);
+    if (this.#state === "stopped") return;
+    onDied(slot.index);
+    if (this.#state === "draining") return this.#checkDrained();
+    const delayMs = slot.backoff.next();
+    log.error("worker died, its connections are lost; another one starts", () => ({
+      worker: slot.index,
+      delayMs,
+    }));
+    const cancel = clock.after(delayMs, () => {
+      this.#cancelRestarts.delete(cancel);
+      restarts.add(1);
+      this.#startWorker(slot);
+    });
+    this.#cancelRestarts.add(cancel);
+  }
+
+  #checkDrained(): void {
+    if (this.#slots.every(({ worker, drained }) => drained || worker === undefined))
+      this.#onDrained?.();
+  }
+}

@@ -1,0 +1,32 @@
+// Why a session ended: a closed list, the label values of l5d_srv_close_reason_total.
+
+interface Meaning {
+  /** How linkerd-tcp 0.1 counts it: a close in good order, or a failure. */
+  readonly outcome: "close" | "failure";
+  /** The label `cause` of 0.1's failure counters. */
+  readonly cause: "timeout" | "other";
+  readonly help: string;
+}
+
+const close = (help: string): Meaning => ({ outcome: "close", cause: "other", help });
+const failure = (help: string): Meaning => ({ outcome: "failure", cause: "other", help });
+const timeout = (help: string): Meaning => ({ outcome: "failure", cause: "timeout", help });
+
+/** All reasons with their meaning. */
+export const CLOSE_REASONS = {
+  eof: close("Both sides ended their direction; everything was delivered."),
+  client_left: close("The client left before an endpoint was in hand."),
+  client_reset: failure("The client reset the connection; the endpoint saw a reset."),
+  upstream_reset: failure("The endpoint reset the connection; the client saw a reset."),
+  handshake_failed: failure("The TLS handshake with the client failed."),
+  handshake_timeout: timeout("The TLS handshake with the client took too long."),
+  connect_timeout: timeout("No endpoint was in hand within the server's connectTimeoutMs."),
+  no_endpoint: failure("The destination has no endpoints, or its name does not exist."),
+  queue_full: failure("maxWaiters sessions were waiting already."),
+  idle_timeout: timeout("No byte came from either side for idleTimeoutSecs."),
+  lifetime: timeout("The connection reached connectionLifetimeSecs."),
+  shutdown: failure("The process ended before the connection did."),
+  internal: failure("A defect of linkerd-tcp; the log says more."),
+} as const satisfies Readonly<Record<string, Meaning>>;
+
+export type CloseReason = keyof typeof CLOSE_REASONS;

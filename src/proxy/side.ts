@@ -1,0 +1,160 @@
+// One side of a session: a socket, and the bytes that wait to be written to it. Bytes that come from a side go to its
+// peer; a side whose socket does not keep up stops its peer from reading.
+import { Counter } from "../telemetry/metrics.ts";
+import type { HandshakeOwner, Socket } from "../transport/socket.ts";
+
+/** What a side tells its session. */
+export interface SideOwner {
+  /** Bytes kept for a side that has no socket yet before its peer stops reading. */
+  readonly earlyLimitBytes: number;
+  onHandshake(failure: Error | undefined): void;
+  /** The side's peer has ended its direction. Only told while the other side has no socket. */
+  onEarlyEnd(): void;
+  /** The side's socket is gone; `error` when it was reset. */
+  onSideClosed(side: Side, error: Error | undefined): void;
+}
+
+// Counting what nobody asks for costs less than asking whether somebody does.
+const UNCOUNTED = new Counter(new Float64Array(1), 0);
+
+/** Downstream or upstream. The downstream side makes its peer. */
+export class Side implements HandshakeOwner {
+  readonly peer: Side;
+  readonly #owner: SideOwner;
+  readonly #received: Counter;
+  readonly #sent: Counter;
+  #socket: Socket | undefined;
+  #held: Uint8Array[] | undefined;
+  #heldBytes = 0;
+  /** Bytes read from this side's socket. */
+  receivedBytes = 0;
+  /** Bytes written to this side's socket. */
+  sentBytes = 0;
+  /** The peer of this side's socket has ended its direction. */
+  ended = false;
+  /** The socket was there and is gone: what comes for it is dropped. */
+  #gone = false;
+  #paused = false;
+  #whenFlushed: "stay" | "shutdown" | "reset" = "stay";
+
+  /** `received` and `sent` count for this side; `peer` is only given by the side that makes its peer. */
+  constructor(owner: SideOwner, received: Counter, sent: Counter, peer?: Side) {
+    this.#owner = owner;
+    this.#received = received;
+    this.#sent = sent;
+    this.peer = peer ?? new Side(owner, UNCOUNTED, UNCOUNTED, this);
+  }
+
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
+  /** Whether bytes wait to be written. */
+  get holding(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** Takes over a socket and writes what was kept for it. */
+  attach(socket: Socket): void {
+    this.#socket = socket;
+    socket.data = this;
+    this.#flush();
+  }
+
+  onHandshake(failure: Error | undefined): void {
+    this.#owner.onHandshake(failure);
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.receivedBytes += bytes.length;
+    this.#received.add(bytes.length);
+    this.peer.#send(bytes);
+  }
+
+  onDrain(): void {
+    if (this.#held !== undefined) this.#flush();
+  }
+
+  onEnd(): void {
+    if (this.ended) return;
+    this.ended = true;
+    if (this.peer.#socket === undefined) this.#owner.onEarlyEnd();
+    else this.peer.finish();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#socket = undefined;
+    this.#held = undefined;
+    this.#gone = true;
+    // After our own FIN, the peer's is told as a close only.
+    if (error === undefined && !this.ended) this.onEnd();
+    this.#owner.onSideClosed(this, error);
+  }
+
+  /** Ends the writing direction once everything is written. */
+  finish(): void {
+    if (this.#held === undefined) this.#socket?.shutdown();
+    else this.#whenFlushed = "shutdown";
+  }
+
+  /** Resets the socket once everything is written. */
+  reset(): void {
+    if (this.#held === undefined) this.#socket?.terminate();
+    else this.#whenFlushed = "reset";
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#held !== undefined || this.#socket === undefined) return this.#hold(bytes);
+    const written = this.#socket.write(bytes);
+    if (written > 0) this.#countSent(written);
+    // Less than nothing means that the socket is about to close: what is kept goes with it.
+    if (written < bytes.length) this.#hold(written > 0 ? bytes.subarray(written) : bytes);
+  }
+
+  #hold(bytes: Uint8Array): void {
+    if (this.#gone) return;
+    this.#heldBytes += bytes.length;
+    if (this.#held === undefined) this.#held = [bytes];
+    else this.#held.push(bytes);
+    const enough = this.#socket !== undefined || this.#heldBytes >= this.#owner.earlyLimitBytes;
+    if (enough) this.peer.#pause();
+  }
+
+  #flush(): void {
+    const held = this.#held;
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    for (let bytes = held?.[0]; held !== undefined && bytes !== undefined; bytes = held[0]) {
+      const written = socket.write(bytes);
+      if (written > 0) {
+        this.#countSent(written);
+        this.#heldBytes -= written;
+      }
+      if (written < bytes.length) {
+        if (written > 0) held[0] = bytes.subarray(written);
+        return;
+      }
+      held.shift();
+    }
+    this.#held = undefined;
+    this.peer.#resume();
+    if (this.#whenFlushed === "shutdown") socket.shutdown();
+    else if (this.#whenFlushed === "reset") socket.terminate();
+  }
+
+  #countSent(bytes: number): void {
+    this.sentBytes += bytes;
+    this.#sent.add(bytes);
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#socket?.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+}

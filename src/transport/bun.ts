@@ -1,0 +1,129 @@
+// Bun's sockets where they are not documented or wrongly typed: adopting descriptors, TLS contexts, SNI callbacks.
+// Everything undocumented that the project leans on stands here; bun.test.ts fails loudly if Bun changes.
+import { createSecureContext } from "node:tls";
+import type { HandshakeOwner, Socket, SocketOwner } from "./socket.ts";
+
+/** A TLS context as the engine holds it: certificates, key and trust, parsed once. */
+export type TlsContext = { readonly tlsContext: unique symbol };
+
+/** Handlers of a listener, in Bun's own terms. */
+export interface ListenHandlers {
+  open(socket: Socket): void;
+  data(socket: Socket, bytes: Uint8Array): void;
+  drain(socket: Socket): void;
+  end(socket: Socket): void;
+  close(socket: Socket, error?: Error): void;
+  error(socket: Socket, error: Error): void;
+  handshake?(socket: Socket, ok: boolean, error: Error | null): void;
+  /** Chooses the certificate by server name; undefined leaves the listener's own, an Error refuses. */
+  serverName?(data: unknown, name: string, socket: Socket): TlsContext | undefined | Error;
+  /** Chooses the application protocol from the client's list in wire form; false for none. */
+  alpnCallback?(socket: Socket, serverName: string, wire: Uint8Array): string | false;
+}
+
+/** TLS options, named as Bun names them. */
+export interface TlsOptions {
+  readonly secureContext?: TlsContext;
+  readonly serverName?: string;
+  readonly ciphers?: string;
+  readonly minVersion?: number;
+  readonly ecdhCurve?: string;
+}
+
+/** A listening socket of this thread. */
+export interface BunListener {
+  readonly fd: number;
+  readonly port: number;
+  stop(closeConnections?: boolean): void;
+}
+
+/** Where to listen: a descriptor that listens already, or an address of our own. */
+export type ListenAt =
+  | { readonly fd: number }
+  | { readonly hostname: string; readonly port: number; readonly reusePort?: boolean };
+
+/** Listens. Throws what Bun throws (`code` EADDRINUSE and the like) when the address cannot be had. */
+export function listen(at: ListenAt, socket: ListenHandlers, tls?: TlsOptions): BunListener {
+  const options = { ...at, allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
+  return Bun.listen(options as never) as unknown as BunListener;
+}
+
+/** Handlers of outgoing sockets, in Bun's own terms. */
+export interface ConnectHandlers<Owner extends SocketOwner> extends Omit<ListenHandlers, "open"> {
+  open(socket: Socket & { data: Owner }): void;
+  connectError(socket: { data: Owner }, error: Error): void;
+}
+
+/** What to connect: a descriptor on which a connect is under way, or an address. */
+export type ConnectTo =
+  { readonly fd: number } | { readonly hostname: string; readonly port: number };
+
+/**
+ * Connects. With a descriptor, `open` is called at once and the first `drain` says that the connection stands
+ * (for TLS `handshake`); a failure is a `close` before that. With an address, `open` says that it stands.
+ */
+export function connect<Owner extends SocketOwner>(
+  to: ConnectTo,
+  data: Owner,
+  socket: ConnectHandlers<Owner>,
+  tls?: TlsOptions,
+): void {
+  const options = {
+    ...to,
+    allowHalfOpen: true,
+    data,
+    socket,
+    ...(tls === undefined ? {} : { tls }),
+  };
+  // The outcome is told through the handlers; the promise only repeats it.
+  Bun.connect(options as never).catch(() => {});
+}
+
+/** Parses PEM texts into a context. Throws OpenSSL's error when they do not fit together. */
+export function createTlsContext(options: {
+  readonly key?: string;
+  readonly cert?: string;
+  readonly ca?: readonly string[];
+}): TlsContext {
+  const { context } = createSecureContext(options as never) as unknown as { context: TlsContext };
+  return context;
+}
+
+/** The address of the peer, or undefined once the socket is closed. */
+export function peerAddress(socket: Socket): string | undefined {
+  const { remoteAddress } = socket as unknown as { remoteAddress: string | undefined };
+  return remoteAddress;
+}
+
+/** The descriptor of a socket, or -1 once it is closed. */
+export function descriptorOf(socket: Socket): number {
+  const { fd } = socket as unknown as { fd: number | undefined };
+  return fd ?? -1;
+}
+
+/** Handlers that pass everything on to the socket's owner: the same functions for all sockets. */
+export const ownerHandlers = {
+  data(socket: Socket, bytes: Uint8Array): void {
+    socket.data.onData(bytes);
+  },
+  drain(socket: Socket): void {
+    socket.data.onDrain();
+  },
+  end(socket: Socket): void {
+    socket.data.onEnd();
+  },
+  close(socket: Socket, error?: Error): void {
+    socket.data.onClose(error);
+  },
+} as const;
+
+/** Whether a handshake with a peer that shows no certificate has failed: see docs/internals/bun.md. */
+export function handshakeFailure(ok: boolean, error: Error | null): Error | undefined {
+  // Without requestCert Bun says ok together with UNABLE_TO_GET_ISSUER_CERT about a certificate nobody asked for.
+  return ok ? undefined : (error ?? new Error("TLS handshake failed"));
+}
+
+/** Passes a handshake's outcome on to an accepted socket's owner. */
+export function onServerHandshake(socket: Socket, ok: boolean, error: Error | null): void {
+  (socket.data as HandshakeOwner).onHandshake(handshakeFailure(ok, error));
+}

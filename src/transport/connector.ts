@@ -1,0 +1,217 @@
+// Connects to endpoints: TCP, then TLS where asked for, within a deadline, and can be told to stop at any moment.
+import type { Clock } from "../lib/clock.ts";
+import { type Deadline, DeadlineQueue, type DeadlineRunner } from "../lib/deadlines.ts";
+import {
+  connect,
+  type ConnectHandlers,
+  handshakeFailure,
+  ownerHandlers,
+  peerAddress,
+  type TlsOptions,
+} from "./bun.ts";
+import { libc, type SocketAddress, socketAddress } from "./libc.ts";
+import type { OnFault } from "./listener.ts";
+import type { Socket, SocketOwner } from "./socket.ts";
+
+/**
+ * Why a connection could not be made. `descriptors`: this process has none left, which says nothing of the endpoint.
+ */
+export type ConnectFailure =
+  "refused" | "timeout" | "unreachable" | "tls" | "descriptors" | "other";
+
+/** Is told how an attempt went: one call, never from inside `connect`. */
+export interface ConnectObserver {
+  /** The connection stands. The observer must take the socket over by setting its `data`. */
+  onConnected(socket: Socket): void;
+  /** `detail` is for people: what the system or OpenSSL said. */
+  onConnectFailed(failure: ConnectFailure, detail: string): void;
+}
+
+/** An endpoint's address, prepared once so that connecting does not parse it each time. */
+export interface ConnectTarget {
+  readonly ip: string;
+  readonly port: number;
+  readonly prepared: SocketAddress | undefined;
+}
+
+/** A connection being made. */
+export interface ConnectAttempt {
+  /** Ends the attempt; its observer is told nothing. */
+  abort(): void;
+}
+
+export function connectTarget(ip: string, port: number): ConnectTarget {
+  // A zone needs an interface index, which only the resolver of the system knows: left to Bun.
+  const prepared = libc === undefined || ip.includes("%") ? undefined : socketAddress(ip, port);
+  return { ip, port, prepared };
+}
+
+/** Makes connections of one kind: same TLS, same time limit. */
+export class Connector {
+  readonly tls: TlsOptions | undefined;
+  readonly deadlines: DeadlineQueue;
+  readonly #handlers: ConnectHandlers<Attempt>;
+
+  /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. */
+  constructor(tls: TlsOptions | undefined, timeoutMs: number, clock: Clock, onFault: OnFault) {
+    this.tls = tls;
+    this.deadlines = new DeadlineQueue(clock, timeoutMs);
+    this.#handlers = {
+      ...ownerHandlers,
+      open(socket) {
+        // Only ever called with the attempt as owner: first of all, and once.
+        socket.data.onOpen(socket);
+      },
+      error(socket, error) {
+        onFault(error);
+        socket.terminate();
+      },
+      connectError(socket, error) {
+        socket.data.fail("refused", error.message);
+      },
+      ...(tls === undefined ? {} : { handshake: onClientHandshake }),
+    };
+  }
+
+  /** Begins a connection to `target`. */
+  connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {
+    const { prepared } = target;
+    const attempt = new Attempt(this, observer, prepared !== undefined);
+    attempt.deadline = this.deadlines.set(attempt);
+    if (prepared === undefined || libc === undefined) {
+      this.#open(attempt, { hostname: target.ip, port: target.port });
+      return attempt;
+    }
+    const fd = libc.socket(prepared.family);
+    if (fd < 0) {
+      attempt.failLater("descriptors", "no file descriptors are left");
+      return attempt;
+    }
+    const errno = libc.connect(fd, prepared);
+    if (errno !== 0) {
+      libc.close(fd);
+      attempt.failLater(failureOfErrno(errno), `connect failed with errno ${errno}`);
+      return attempt;
+    }
+    this.#open(attempt, { fd });
+    return attempt;
+  }
+
+  #open(attempt: Attempt, to: Parameters<typeof connect>[0]): void {
+    try {
+      connect(to, attempt, this.#handlers, this.tls);
+    } catch (error) {
+      attempt.failLater("other", String(error));
+    }
+  }
+}
+
+class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
+  readonly #connector: Connector;
+  readonly #observer: ConnectObserver;
+  readonly #adopted: boolean;
+  #socket: Socket | undefined;
+  #done = false;
+  deadline: Deadline | undefined;
+
+  constructor(connector: Connector, observer: ConnectObserver, adopted: boolean) {
+    this.#connector = connector;
+    this.#observer = observer;
+    this.#adopted = adopted;
+  }
+
+  abort(): void {
+    this.#finish();
+    this.#socket?.terminate();
+  }
+
+  onOpen(socket: Socket): void {
+    this.#socket = socket;
+    // An address without a way to abort it: it could not be ended before it opened.
+    if (this.#done) return socket.terminate();
+    if (!this.#adopted && this.#connector.tls === undefined) this.#succeed();
+  }
+
+  onDrain(): void {
+    // The first time that an adopted descriptor can be written to, its connect has succeeded.
+    if (this.#connector.tls === undefined) this.#succeed();
+  }
+
+  onHandshake(failure: Error | undefined): void {
+    if (failure === undefined) return this.#succeed();
+    const reached = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
+    this.fail(reached ? "tls" : "refused", failure.message);
+    this.#socket?.terminate();
+  }
+
+  onData(bytes: Uint8Array): void {
+    // The peer speaks first and its bytes came with the end of the connect.
+    this.onDrain();
+    const owner = this.#socket?.data;
+    if (owner !== undefined && owner !== this) owner.onData(bytes);
+  }
+
+  onEnd(): void {
+    this.onDrain();
+    const owner = this.#socket?.data;
+    if (owner !== undefined && owner !== this) owner.onEnd();
+  }
+
+  onClose(error: Error | undefined): void {
+    const code = error !== undefined && "code" in error ? String(error.code) : "closed";
+    this.fail(failureOfCode(code), code);
+  }
+
+  onDeadline(): void {
+    this.fail("timeout", "timed out");
+    this.#socket?.terminate();
+  }
+
+  fail(failure: ConnectFailure, detail: string): void {
+    if (this.#done) return;
+    this.#finish();
+    this.#observer.onConnectFailed(failure, detail);
+  }
+
+  /** Fails on the next turn, so that observers are never called from inside `connect`. */
+  failLater(failure: ConnectFailure, detail: string): void {
+    queueMicrotask(() => this.fail(failure, detail));
+  }
+
+  #succeed(): void {
+    if (this.#done || this.#socket === undefined) return;
+    this.#finish();
+    this.#observer.onConnected(this.#socket);
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.deadline?.clear();
+  }
+}
+
+function onClientHandshake(socket: Socket, ok: boolean, error: Error | null): void {
+  const owner = socket.data;
+  if (owner instanceof Attempt) owner.onHandshake(handshakeFailure(ok, error));
+}
+
+function failureOfErrno(errno: number): ConnectFailure {
+  // Linux: ENETUNREACH 101, ECONNREFUSED 111, EHOSTUNREACH 113.
+  if (errno === 111) return "refused";
+  return errno === 101 || errno === 113 ? "unreachable" : "other";
+}
+
+function failureOfCode(code: string): ConnectFailure {
+  switch (code) {
+    case "ECONNREFUSED":
+    case "ECONNRESET":
+      return "refused";
+    case "ETIMEDOUT":
+      return "timeout";
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return "unreachable";
+    default:
+      return "other";
+  }
+}

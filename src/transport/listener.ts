@@ -1,0 +1,87 @@
+// Accepts connections on one worker. Accepting can be paused without losing a connection: the listening socket
+// belongs to the control thread, a worker holds copies of it and closes its copy while it pauses.
+import {
+  type BunListener,
+  type ListenAt,
+  type ListenHandlers,
+  listen,
+  onServerHandshake,
+  ownerHandlers,
+} from "./bun.ts";
+import { libc } from "./libc.ts";
+import type { ServerTls } from "./server-tls.ts";
+import type { Accept } from "./socket.ts";
+
+/** Where a worker listens: on a shared descriptor, or, where descriptors can't be copied, on an address of its own. */
+export interface ListenTarget {
+  readonly fd: number | undefined;
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** What went wrong inside a handler: a defect of ours, which costs one connection. */
+export type OnFault = (error: Error) => void;
+
+/** A listening socket of one worker. Listens from `resume` on. */
+export class Listener {
+  readonly #target: ListenTarget;
+  readonly #handlers: ListenHandlers;
+  readonly #tls: ServerTls | undefined;
+  #listener: BunListener | undefined;
+  #closed = false;
+
+  constructor(target: ListenTarget, accept: Accept, tls: ServerTls | undefined, onFault: OnFault) {
+    this.#target = target;
+    this.#tls = tls;
+    this.#handlers = {
+      ...ownerHandlers,
+      open(socket) {
+        socket.data = accept(socket);
+      },
+      error(socket, error) {
+        onFault(error);
+        socket.terminate();
+      },
+      ...(tls === undefined ? {} : { handshake: onServerHandshake, ...tls.callbacks }),
+    };
+  }
+
+  /** Whether connections are accepted now. */
+  get accepting(): boolean {
+    return this.#listener !== undefined;
+  }
+
+  /** Stops accepting; connections wait in the kernel's queue. */
+  pause(): void {
+    this.#listener?.stop();
+    this.#listener = undefined;
+  }
+
+  /** Accepts (again). Answers whether that worked: it does not when descriptors have run out. */
+  resume(): boolean {
+    if (this.#closed) return false;
+    if (this.#listener !== undefined) return true;
+    const at = this.#listenAt();
+    if (at === undefined) return false;
+    try {
+      this.#listener = listen(at, this.#handlers, this.#tls?.options);
+      return true;
+    } catch {
+      if ("fd" in at) libc?.close(at.fd);
+      return false;
+    }
+  }
+
+  /** Stops accepting for good. */
+  close(): void {
+    this.#closed = true;
+    this.pause();
+  }
+
+  #listenAt(): ListenAt | undefined {
+    const { fd, ip, port } = this.#target;
+    if (fd === undefined || libc === undefined) return { hostname: ip, port, reusePort: true };
+    const copy = libc.dup(fd);
+    return copy < 0 ? undefined : { fd: copy };
+  }
+}

@@ -1,0 +1,105 @@
+// What the control thread and the workers say to each other: plain data that can be cloned.
+import type { DestinationConfig, ServerTlsConfig } from "../config/types.ts";
+import type { LogFilter } from "../telemetry/log-filter.ts";
+import type { LogStyle } from "../telemetry/log-line.ts";
+import type { RegistryEvent } from "../telemetry/registry.ts";
+
+/** What is logged, and how. */
+export interface LogSettings {
+  readonly filter: LogFilter;
+  readonly style: LogStyle;
+}
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly type: "start";
+  /** From 0 to `workers` - 1. A replacement takes over the index of the worker that died. */
+  readonly worker: number;
+  readonly workers: number;
+  readonly bufferSizeBytes: number;
+  /** Descriptors that sessions of this worker may hold. */
+  readonly maxDescriptors: number;
+  readonly log: LogSettings;
+}
+
+/** A destination: a path of a router and how its endpoints are reached. */
+export interface AddDestination {
+  readonly type: "add-destination";
+  /** Unique for the life of the process. */
+  readonly destination: number;
+  readonly router: string;
+  readonly path: string;
+  /** Limits are this worker's share. */
+  readonly config: DestinationConfig;
+}
+
+/** An endpoint with its row in the shared table. */
+export interface EndpointSpec {
+  /** Names the endpoint in later messages; equal for the same address as long as a worker may know it. */
+  readonly id: number;
+  readonly ip: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly page: number;
+  readonly row: number;
+}
+
+/** A page of the shared endpoint table. */
+export interface EndpointPage {
+  readonly type: "endpoint-page";
+  readonly page: number;
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** What has changed about the endpoints of a destination; all of it is applied at once. */
+export interface UpdateEndpoints {
+  readonly type: "update-endpoints";
+  readonly destination: number;
+  /** `unknown`: nothing was resolved yet, sessions wait. `known`: these are all; with none, sessions are refused. */
+  readonly state: "unknown" | "known";
+  readonly added: readonly EndpointSpec[];
+  readonly reweighed: readonly { readonly id: number; readonly weight: number }[];
+  /** `epoch` comes back in `released`, so that a late answer to an older removal is told apart. */
+  readonly removed: readonly { readonly id: number; readonly epoch: number }[];
+}
+
+/** A server to accept connections for. */
+export interface AddServer {
+  readonly type: "add-server";
+  readonly server: number;
+  readonly router: string;
+  readonly destination: number;
+  /** A listening socket that the control thread keeps open; undefined: listen on the address with SO_REUSEPORT. */
+  readonly fd: number | undefined;
+  readonly ip: string;
+  /** The real port. */
+  readonly port: number;
+  readonly tls: ServerTlsConfig | undefined;
+  readonly connectTimeoutMs: number;
+  readonly connectionLifetimeMs: number;
+  readonly idleTimeoutMs: number;
+  /** This worker's share. */
+  readonly maxConcurrency: number;
+}
+
+/** Accept no more; let sessions end; say `drained` when none is left. */
+export interface Drain {
+  readonly type: "drain";
+}
+
+/** End every session now, then say `drained`. */
+export interface Destroy {
+  readonly type: "destroy";
+}
+
+export type ToWorker =
+  WorkerStart | AddDestination | EndpointPage | UpdateEndpoints | AddServer | Drain | Destroy;
+
+export type ToControl =
+  | { readonly type: "ready" }
+  | { readonly type: "metrics"; readonly event: RegistryEvent }
+  /** The last connection to a removed endpoint has ended. */
+  | { readonly type: "released"; readonly id: number; readonly epoch: number }
+  | { readonly type: "drained" }
+  /** Something that should not happen did; the worker goes on. */
+  | { readonly type: "fault"; readonly message: string };
