@@ -10,8 +10,27 @@ export interface MetricDefinition {
   readonly labels: readonly string[];
   /** The name in linkerd-tcp 0.1, where it had one. */
   readonly was?: string;
-  /** Histograms only: upper bounds of the buckets are the powers of two from 2^first to 2^last. */
+  /** Histograms only: upper bounds of the buckets are the powers of two from 2^first to 2^last; 0 <= first <= last. */
   readonly buckets?: { readonly first: number; readonly last: number };
+  /**
+   * Gauges only: how the values of several threads become one. `max` is for what every thread sees alike, such as
+   * how many endpoints there are; without it values are summed.
+   */
+  readonly combine?: "max";
+}
+
+/** One series as it is read: what is shown, apart from its name. */
+export interface MetricSeries {
+  /** In the order of the definition's label names. */
+  readonly labels: readonly string[];
+  /** One number; for histograms the slots that `Histogram` describes. */
+  readonly numbers: readonly number[];
+}
+
+/** All series of one definition. */
+export interface MetricFamily {
+  readonly definition: MetricDefinition;
+  readonly series: readonly MetricSeries[];
 }
 
 /** A number that only grows. */
@@ -74,13 +93,13 @@ export class Histogram {
     this.#overflow = last - first + 1;
   }
 
-  /** Counts `value`, which is taken as 0 when negative. */
+  /** Counts `value`, a finite number; it is taken as 0 when negative or NaN. */
   observe(value: number): void {
-    const bucket = bucketOf(value, this.#first, this.#overflow);
-    const slot = this.#slot + bucket;
+    const size = value > 0 ? value : 0;
+    const slot = this.#slot + bucketOf(size, this.#first, this.#overflow);
     this.#page[slot] = (this.#page[slot] as number) + 1;
     const sum = this.#slot + this.#overflow + 1;
-    this.#page[sum] = (this.#page[sum] as number) + (value > 0 ? value : 0);
+    this.#page[sum] = (this.#page[sum] as number) + size;
   }
 }
 

@@ -46,8 +46,14 @@ export function connectTarget(ip: string, port: number): ConnectTarget {
   return { ip, port, prepared };
 }
 
-/** Makes connections of one kind: same TLS, same time limit. */
-export class Connector {
+/** Makes connections of one kind. */
+export interface Connector {
+  /** Begins a connection to `target`. */
+  connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt;
+}
+
+/** Connects sockets of this engine: same TLS, same time limit. */
+export class SocketConnector implements Connector {
   readonly tls: TlsOptions | undefined;
   readonly deadlines: DeadlineQueue;
   readonly #handlers: ConnectHandlers<Attempt>;
@@ -73,7 +79,6 @@ export class Connector {
     };
   }
 
-  /** Begins a connection to `target`. */
   connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {
     const { prepared } = target;
     const attempt = new Attempt(this, observer, prepared !== undefined);
@@ -107,14 +112,14 @@ export class Connector {
 }
 
 class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
-  readonly #connector: Connector;
+  readonly #connector: SocketConnector;
   readonly #observer: ConnectObserver;
   readonly #adopted: boolean;
   #socket: Socket | undefined;
   #done = false;
   deadline: Deadline | undefined;
 
-  constructor(connector: Connector, observer: ConnectObserver, adopted: boolean) {
+  constructor(connector: SocketConnector, observer: ConnectObserver, adopted: boolean) {
     this.#connector = connector;
     this.#observer = observer;
     this.#adopted = adopted;

@@ -15,7 +15,7 @@ import type { LoggerFactory } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
 import { descriptorOf } from "../transport/bun.ts";
 import { createClientTls } from "../transport/client-tls.ts";
-import { connectTarget, Connector } from "../transport/connector.ts";
+import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
 import { Listener } from "../transport/listener.ts";
 import { createServerTls } from "../transport/server-tls.ts";
@@ -83,7 +83,7 @@ export class DataPlane {
         : createClientTls(config.tls.dnsName, config.tls.trustPem);
     const balancer = new Balancer({
       settings: config,
-      connector: new Connector(tls, config.connectTimeoutMs, clock, (error) =>
+      connector: new SocketConnector(tls, config.connectTimeoutMs, clock, (error) =>
         this.#onFault(error),
       ),
       metrics: new BalancerMetrics(this.#registry, router, path),

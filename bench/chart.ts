@@ -1,0 +1,122 @@
+// The chart of a run as SVG: for each row a bar per proxy, as a ratio to the better peer. Pure, no dependencies.
+import type { Run } from "./report.ts";
+import { compare, type Comparison, type Figures } from "./results.ts";
+import { significant } from "./report.ts";
+
+const WIDTH = 860;
+const LABEL_WIDTH = 270;
+const RIGHT = 120;
+const BAR = 12;
+const GAP = 16;
+const TOP = 76;
+const BOTTOM = 30;
+/** A bar that would be longer ends here, with its figure beside it. */
+const LONGEST_RATIO = 2.5;
+
+/** Colours for light and dark pages; an <img> of this file follows the reader's scheme. */
+const STYLE = `
+  svg { --ink: #1f2328; --soft: #656d76; --line: #d0d7de; --ours: #0969da; --base: #8250df; --peer0: #9aa4af; --peer1: #c3cad1; --target: #cf222e }
+  @media (prefers-color-scheme: dark) {
+    svg { --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --ours: #4493f8; --base: #ab7df8; --peer0: #7d8590; --peer1: #545d68; --target: #ff7b72 }
+  }
+  text { font: 13px system-ui, sans-serif; fill: var(--ink) }
+  .soft { font-size: 11px; fill: var(--soft) }
+  .title { font-size: 16px; font-weight: 600 }
+  .line { stroke: var(--line) } .one { stroke: var(--soft) }
+  .target { stroke: var(--target); stroke-width: 2 }
+  .ours { fill: var(--ours) } .base { fill: var(--base) } .peer0 { fill: var(--peer0) } .peer1 { fill: var(--peer1) }`;
+
+/** The chart of all rows in which ours and a peer have figures; undefined when there is none. */
+export function chart(run: Run): string | undefined {
+  const rows = run.results
+    .filter(({ field }) => field === "peers")
+    .map(compare)
+    .filter(({ figures }) => figures.some(({ kind, ratio }) => kind === "ours" && ratio));
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const names = first.figures.map(({ name }) => name);
+  const classes = classesOf(first.figures);
+  const rowHeight = names.length * BAR + GAP;
+  const height = TOP + rows.length * rowHeight + BOTTOM;
+  const parts = [
+    `<text class="title" x="16" y="28">Less is better: each row against the better peer = 1</text>`,
+    legend(names, classes),
+    scale(height),
+    ...rows.map((row, index) => group(row, classes, TOP + index * rowHeight)),
+    `<text class="soft" x="16" y="${height - 10}">${escaped(footnote(run))}</text>`,
+  ];
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="linkerd-tcp beside its peers">
+<style>${STYLE}
+</style>
+${parts.join("\n")}
+</svg>
+`;
+}
+
+function classesOf(figures: readonly Figures[]): string[] {
+  const seen = { ours: 0, peer: 0 };
+  return figures.map(({ kind }) => {
+    const index = seen[kind]++;
+    return kind === "ours" ? ["ours", "base"][index] ?? "base" : `peer${Math.min(index, 1)}`;
+  });
+}
+
+function legend(names: readonly string[], classes: readonly string[]): string {
+  let x = 16;
+  const items = names.map((name, index) => {
+    const at = x;
+    x += 34 + name.length * 8;
+    return `<rect class="${classes[index]}" x="${at}" y="42" width="12" height="12" rx="2"/><text x="${at + 18}" y="53">${escaped(name)}</text>`;
+  });
+  const target = `<line class="target" x1="${x + 6}" x2="${x + 6}" y1="41" y2="55"/><text x="${x + 14}" y="53">target</text>`;
+  return [...items, target].join("\n");
+}
+
+function scale(height: number): string {
+  return [0, 0.5, 1, 1.5, 2, 2.5]
+    .map((ratio) => {
+      const x = xOf(ratio);
+      const kind = ratio === 1 ? "one" : "line";
+      return `<line class="${kind}" x1="${x}" x2="${x}" y1="${TOP - 6}" y2="${height - BOTTOM}"/><text class="soft" x="${x}" y="${TOP - 10}" text-anchor="middle">${ratio}×</text>`;
+    })
+    .join("\n");
+}
+
+function group({ row, figures }: Comparison, classes: readonly string[], top: number): string {
+  const middle = top + (figures.length * BAR) / 2;
+  const bars = figures.map((each, index) => bar(each, row.unit, classes[index] ?? "", top + index * BAR));
+  const target =
+    row.target?.kind === "ratio"
+      ? `<line class="target" x1="${xOf(row.target.atMost)}" x2="${xOf(row.target.atMost)}" y1="${top - 2}" y2="${top + figures.length * BAR + 1}"/>`
+      : "";
+  return [
+    `<text x="${LABEL_WIDTH - 10}" y="${middle + 4}" text-anchor="end">${escaped(row.label)}</text>`,
+    ...bars,
+    target,
+  ].join("\n");
+}
+
+function bar({ failure, ratio, summary }: Figures, unit: string, kind: string, top: number): string {
+  if (failure !== undefined || ratio === undefined) {
+    return `<text class="soft" x="${xOf(0) + 4}" y="${top + 10}">${failure === undefined ? "–" : "FAILED"}</text>`;
+  }
+  const end = xOf(Math.min(ratio.median, LONGEST_RATIO));
+  const value = `${ratio.median.toFixed(2)}× · ${significant(summary.median)} ${unit}`;
+  return `<rect class="${kind}" x="${xOf(0)}" y="${top}" width="${round(end - xOf(0))}" height="${BAR - 2}" rx="1"/><text class="soft" x="${round(end + 5)}" y="${top + 9}">${escaped(value)}</text>`;
+}
+
+function footnote({ facts, rounds }: Run): string {
+  return `${facts.cpu}, ${facts.cores} cores; medians of ${rounds} interleaved rounds; ${facts.date}, commit ${facts.commit}`;
+}
+
+function xOf(ratio: number): number {
+  return round(LABEL_WIDTH + (ratio / LONGEST_RATIO) * (WIDTH - LABEL_WIDTH - RIGHT));
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

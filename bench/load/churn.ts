@@ -1,0 +1,57 @@
+// New connections in a closed loop: connect, one small exchange, close in order, and only then the next one.
+import type { CpuClock } from "../measure.ts";
+import { type Address, Dialer } from "./dial.ts";
+import { requestFor, Response, SMALL_BYTES } from "./protocol.ts";
+import { type Load, loadWithin, type Span, Window } from "./window.ts";
+
+interface Progress {
+  received: number;
+}
+
+/** What a churn does. */
+export interface Churn extends Span {
+  /** Connections at a time. */
+  readonly connections: number;
+}
+
+/** Runs `churn` against `address`; a connection counts once the proxy has closed its side too. */
+export async function churn(address: Address, cpu: CpuClock, spec: Churn): Promise<Load> {
+  const request = requestFor(SMALL_BYTES);
+  const response = new Response(SMALL_BYTES);
+  const outcome = loadWithin(spec.warmMs + spec.measureMs + 20_000);
+  const window = new Window(cpu, spec);
+  let open = 0;
+  let over = false;
+  const allClosed = Promise.withResolvers<void>();
+  const start = (): void => {
+    open++;
+    dialer.dial({ received: 0 });
+  };
+  const dialer = new Dialer<Progress>(address, {
+    ready: (socket) => void socket.write(request),
+    data(socket, chunk) {
+      const progress = socket.data;
+      if (!response.matches(chunk, progress.received)) outcome.fail("wrong bytes in a response");
+      progress.received += chunk.length;
+      if (progress.received === response.totalBytes) socket.shutdown();
+    },
+    closed({ data }) {
+      open--;
+      if (data.received !== response.totalBytes) outcome.fail("a response was cut off");
+      const load = over ? undefined : window.count();
+      if (load !== undefined) outcome.resolve(load);
+      over ||= load !== undefined;
+      if (!over) start();
+      else if (open === 0) allClosed.resolve();
+    },
+    failed: outcome.fail,
+  });
+  for (let count = 0; count < spec.connections; count++) start();
+  try {
+    const load = await outcome.promise;
+    await allClosed.promise;
+    return load;
+  } finally {
+    over = true;
+  }
+}

@@ -1,0 +1,150 @@
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import type { DestinationStatus, EndpointStatus, Status } from "./admin-port.ts";
+import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
+
+const ENDPOINT: EndpointStatus = {
+  address: "10.0.0.1:80",
+  weight: 2.5,
+  connections: 31,
+  connects: 415,
+  failures: 92,
+  state: "ready",
+};
+const DESTINATION: DestinationStatus = {
+  router: "default",
+  path: "/svc/web",
+  resolution: "bound",
+  ageSeconds: 65,
+  endpoints: [ENDPOINT],
+};
+const STATUS: Status = {
+  version: "0.2.0",
+  state: "serving",
+  uptimeSeconds: 90_061,
+  workers: 2,
+  servers: [{ router: "default", address: "127.0.0.1:7474", dstName: "/svc/web", tls: true }],
+  destinations: [DESTINATION],
+};
+
+/** The page as a person reads it: without tags. */
+function text(status: Status): string {
+  return statusPage(status)
+    .replace(/<style>[^]*<\/style>/, "")
+    .replace(/<[^>]*>/g, " ")
+    .replace(/\s+/g, " ");
+}
+
+function withEndpoints(endpoints: readonly EndpointStatus[]): Status {
+  return { ...STATUS, destinations: [{ ...DESTINATION, endpoints }] };
+}
+
+const lynx = Bun.which("lynx");
+
+describe("statusPage()", () => {
+  test("shows the state, the servers, and each destination with its endpoints", () => {
+    const shown = text(STATUS);
+    expect(shown).toContain("State: serving . Version 0.2.0, up for 1 d 1 h, 2 workers.");
+    expect(shown).toContain("127.0.0.1:7474 TLS /svc/web default");
+    expect(shown).toContain("Resolution: bound, confirmed 1 min 5 s ago. 1 endpoint.");
+    expect(shown).toContain("10.0.0.1:80 ready 2.5 31 415 92");
+  });
+
+  test("links what there is besides", () => {
+    for (const path of ["/metrics", "/config.json", "/status.json"])
+      expect(statusPage(STATUS)).toContain(`href="${path}"`);
+  });
+
+  test("says so when there is nothing to show", () => {
+    const shown = text({ ...STATUS, state: "starting", servers: [], destinations: [] });
+    expect(shown).toContain("Servers None.");
+    expect(shown).toContain("None yet");
+    expect(
+      text({ ...STATUS, destinations: [{ ...DESTINATION, ageSeconds: undefined, endpoints: [] }] }),
+    ).toContain("never confirmed. 0 endpoints.");
+  });
+
+  test.each([
+    [0, "0 s"],
+    [-3, "0 s"],
+    [59.9, "59 s"],
+    [3600, "1 h"],
+    [3605, "1 h"],
+    [86_400 * 400 + 3600, "400 d 1 h"],
+  ])("writes %p seconds as %p", (uptimeSeconds, expected) => {
+    expect(text({ ...STATUS, uptimeSeconds })).toContain(`up for ${expected},`);
+  });
+
+  test("keeps any value text, wherever it stands", () => {
+    const nasty = fc.string({ unit: fc.constantFrom("<", ">", '"', "'", "&", "/", "a", "script") });
+    fc.assert(
+      fc.property(nasty, (value) => {
+        const endpoint = { ...ENDPOINT, address: value, state: value as EndpointStatus["state"] };
+        const page = statusPage({
+          ...STATUS,
+          version: value,
+          servers: [{ router: value, address: value, dstName: value, tls: false }],
+          destinations: [
+            {
+              ...DESTINATION,
+              router: value,
+              path: value,
+              resolution: value,
+              endpoints: [endpoint],
+            },
+          ],
+        });
+        const tags = (html: string): number => html.split("<").length;
+        const quotes = (html: string): number => html.split('"').length;
+        expect([tags(page), quotes(page)]).toEqual([
+          tags(statusPage(STATUS)),
+          quotes(statusPage(STATUS)),
+        ]);
+      }),
+    );
+    const page = statusPage({ ...STATUS, version: `<script>alert('"&')</script>` });
+    expect(page).toContain("&lt;script&gt;alert(&#39;&quot;&amp;&#39;)&lt;/script&gt;");
+    expect(page).not.toContain("<script");
+  });
+
+  test("lists the busiest of very many endpoints and says how many there are besides", () => {
+    const endpoints = Array.from({ length: 20_000 }, (_, at) => ({
+      ...ENDPOINT,
+      address: `e${at}.`,
+      connections: at,
+    }));
+    const page = statusPage(withEndpoints(endpoints));
+    expect(page.length).toBeLessThan(50_000);
+    expect(page).toContain("e19999.");
+    expect(page).not.toContain("e19899.");
+    expect(page).toContain("19900 less busy endpoints");
+  });
+
+  test("lists the first of very many destinations", () => {
+    const destinations = Array.from({ length: 300 }, (_, at) => ({
+      ...DESTINATION,
+      path: `/svc/${at}.`,
+    }));
+    const page = statusPage({ ...STATUS, destinations });
+    expect(page).toContain("/svc/199.");
+    expect(page).not.toContain("/svc/200.");
+    expect(page).toContain("And 100 more destinations");
+  });
+
+  test("may run no script and load nothing, and its own style is the one that the policy names", () => {
+    const page = statusPage(STATUS);
+    const style = /<style>([^]*)<\/style>/.exec(page)?.[1] ?? "";
+    const hash = createHash("sha256").update(style).digest("base64");
+    expect(STATUS_PAGE_POLICY).toContain(`style-src 'sha256-${hash}';`);
+    expect(STATUS_PAGE_POLICY).toStartWith("default-src 'none';");
+    expect(page).not.toMatch(/<script|style=|\son\w+=|src=/);
+  });
+
+  test.skipIf(lynx === null)("reads well in lynx", () => {
+    const { stdout } = Bun.spawnSync([lynx ?? "", "-dump", "-stdin", "-nolist"], {
+      stdin: Buffer.from(statusPage(STATUS)),
+    });
+    expect(stdout.toString()).toMatch(/10\.0\.0\.1:80 +ready +2\.5 +31 +415 +92/);
+  });
+});

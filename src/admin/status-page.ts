@@ -1,0 +1,149 @@
+// The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
+import type { DestinationStatus, EndpointStatus, ServerStatus, Status } from "./admin-port.ts";
+
+const STYLE = `
+body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
+:root{color-scheme:light dark}
+table{border-collapse:collapse;width:100%;margin-bottom:1.5rem}
+th,td{padding:.25rem .5rem;text-align:left;border-bottom:1px solid #8886;overflow-wrap:anywhere}
+.n{text-align:right;font-variant-numeric:tabular-nums}
+h2{margin-top:2rem}h3{margin-bottom:0;overflow-wrap:anywhere}
+nav a{margin-right:1rem}
+.ejected{color:#c22;font-weight:bold}.retired{opacity:.6}
+@media(prefers-color-scheme:dark){.ejected{color:#f88}}
+`;
+
+/** SHA-256 of STYLE; a test keeps it right. Written down because node:crypto would cost 1 MB of memory. */
+const STYLE_HASH = "CeE4KAwtya+dmjmfU51bxMXipZsSCvTonAgct62qRoE=";
+
+/** The Content-Security-Policy of the page: its own style and nothing else, in no frame. */
+export const STATUS_PAGE_POLICY =
+  `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; ` +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** How many are listed, so that a page stays a page: /status.json has all. */
+const MOST_DESTINATIONS = 200;
+const MOST_ENDPOINTS = 100;
+
+/** The page. Whatever stands in the status stays text. */
+export function statusPage(status: Status): string {
+  const { version, state, uptimeSeconds, workers, servers, destinations } = status;
+  const listed = destinations.slice(0, MOST_DESTINATIONS);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>linkerd-tcp: ${escape(state)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<header>
+<h1>linkerd-tcp</h1>
+<p>State: <strong>${escape(state)}</strong>. Version ${escape(version)}, up for ${duration(uptimeSeconds)}, ${plural(workers, "worker")}.</p>
+<nav><a href="/metrics">Metrics</a> <a href="/config.json">Configuration</a> <a href="/status.json">This page as JSON</a></nav>
+</header>
+<main>
+<h2>Servers</h2>
+${serverTable(servers)}
+<h2>Destinations</h2>
+${listed.length === 0 ? "<p>None yet: a destination appears with its first connection.</p>" : listed.map(destinationSection).join("\n")}
+${more(destinations.length - listed.length, "more destination")}
+</main>
+</body>
+</html>
+`;
+}
+
+function serverTable(servers: readonly ServerStatus[]): string {
+  if (servers.length === 0) return "<p>None.</p>";
+  const rows = servers.map(
+    ({ router, address, dstName, tls }) =>
+      `<tr><th scope="row">${escape(address)}</th><td>${tls ? "TLS" : "TCP"}</td>` +
+      `<td>${escape(dstName)}</td><td>${escape(router)}</td></tr>`,
+  );
+  const head = ["Address", "Protocol", "Destination", "Router"];
+  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+}
+
+function destinationSection(destination: DestinationStatus): string {
+  const { router, path, resolution, ageSeconds, endpoints } = destination;
+  const age =
+    ageSeconds === undefined ? "never confirmed" : `confirmed ${duration(ageSeconds)} ago`;
+  const listed = endpoints.length > MOST_ENDPOINTS ? busiest(endpoints) : endpoints;
+  return `<section>
+<h3>${escape(path)}</h3>
+<p>Router ${escape(router)}. Resolution: ${escape(resolution)}, ${age}. ${plural(endpoints.length, "endpoint")}.</p>
+${listed.length === 0 ? "" : endpointTable(listed)}
+${more(endpoints.length - listed.length, "less busy endpoint")}
+</section>`;
+}
+
+function endpointTable(endpoints: readonly EndpointStatus[]): string {
+  const rows = endpoints.map(
+    ({ address, weight, connections, connects, failures, state }) =>
+      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">${escape(state)}</td>` +
+      [weight, connections, connects, failures]
+        .map((number) => `<td class="n">${escape(String(number))}</td>`)
+        .join("") +
+      "</tr>",
+  );
+  const numbers = ["Weight", "Connections", "Connects", "Failures"];
+  const head =
+    '<th scope="col">Endpoint</th><th scope="col">State</th>' +
+    numbers.map((name) => `<th scope="col" class="n">${name}</th>`).join("");
+  return table(head, rows);
+}
+
+function table(head: string, rows: readonly string[]): string {
+  return `<table>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${rows.join("\n")}\n</tbody>\n</table>`;
+}
+
+function busiest(endpoints: readonly EndpointStatus[]): EndpointStatus[] {
+  return endpoints
+    .toSorted((a, b) => b.connections - a.connections || b.connects - a.connects)
+    .slice(0, MOST_ENDPOINTS);
+}
+
+function more(count: number, noun: string): string {
+  return count <= 0 ? "" : `<p>And ${plural(count, noun)}: see <a href="/status.json">all</a>.</p>`;
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Two units at most: `3 d 4 h`, `12 min 5 s`, `0 s`. */
+function duration(seconds: number): string {
+  const units: readonly (readonly [string, number])[] = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
+  let left = Math.max(0, Math.floor(seconds));
+  const parts = units.map(([unit, size]) => {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    return { count, text: `${count} ${unit}` };
+  });
+  const first = parts.findIndex(({ count }) => count > 0);
+  if (first < 0) return "0 s";
+  return parts
+    .slice(first, first + 2)
+    .filter(({ count }) => count > 0)
+    .map(({ text }) => text)
+    .join(" ");
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+}

@@ -1,0 +1,149 @@
+// The destinations of all routers on the control thread: each followed from the start, so that the first client does
+// not wait for its resolution.
+import { clientFor } from "../config/client-for.ts";
+import type { Config, DestinationConfig, RouterConfig } from "../config/types.ts";
+import { Destination } from "../control/destination.ts";
+import { EndpointRows } from "../control/endpoint-rows.ts";
+import { Names } from "../control/names.ts";
+import { shareOf } from "../control/share.ts";
+import { createResolver } from "../discovery/create.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Rng } from "../lib/rng.ts";
+import type { LoggerFactory } from "../telemetry/log.ts";
+import type { Registry } from "../telemetry/registry.ts";
+import type { AddDestination, ToWorker } from "../wire/messages.ts";
+
+/** What destinations are made of. */
+export interface DestinationsParts {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly logger: LoggerFactory;
+  readonly broadcast: (message: ToWorker) => void;
+}
+
+interface Followed {
+  readonly destination: Destination;
+  readonly client: DestinationConfig;
+}
+
+export class Destinations {
+  readonly #parts: DestinationsParts;
+  readonly #rows: EndpointRows;
+  readonly #followed = new Map<string, Followed>();
+  readonly #names = new Map<string, Names>();
+  readonly #stops: (() => void)[] = [];
+  #nextEndpointId = 0;
+
+  constructor(parts: DestinationsParts) {
+    this.#parts = parts;
+    this.#rows = new EndpointRows(parts.config.workers, parts.broadcast);
+    for (const router of parts.config.routers) this.#addRouter(router);
+  }
+
+  get all(): readonly Destination[] {
+    return Array.from(this.#followed.values(), ({ destination }) => destination);
+  }
+
+  /** Begins to follow all names. */
+  follow(): void {
+    for (const { destination } of this.#followed.values()) {
+      const names = this.#names.get(destination.router);
+      if (names === undefined) continue;
+      this.#stops.push(names.follow(destination.path, (state) => destination.apply(state)));
+    }
+  }
+
+  /** Warm connections that are kept, in the whole process. */
+  get warmConnections(): number {
+    let sum = 0;
+    for (const { client } of this.#followed.values()) sum += client.minConnections;
+    return sum;
+  }
+
+  /** The id of a router's destination. */
+  idOf(router: string, path: string): number | undefined {
+    return this.#followed.get(keyOf(router, path))?.destination.id;
+  }
+
+  /** Everything that worker `index` must know of destinations. */
+  replay(index: number): ToWorker[] {
+    const { workers } = this.#parts.config;
+    const messages: ToWorker[] = [...this.#rows.pages];
+    for (const { destination, client } of this.#followed.values()) {
+      messages.push(addDestination(destination, client, index, workers));
+      destination.replay((update) => messages.push(update));
+    }
+    return messages;
+  }
+
+  released(worker: number, id: number, epoch: number): void {
+    for (const { destination } of this.#followed.values()) destination.released(worker, id, epoch);
+  }
+
+  workerDied(worker: number): void {
+    for (const { destination } of this.#followed.values()) destination.workerDied(worker);
+  }
+
+  /** Makes the ages of resolutions current, for whoever reads the metrics. */
+  refreshAges(): void {
+    for (const names of this.#names.values()) names.refreshAges();
+  }
+
+  /** Follows names no more. */
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  #addRouter(router: RouterConfig): void {
+    const { registry, clock, rng, logger } = this.#parts;
+    const log = logger("discovery");
+    const resolver = createResolver(router.interpreter, {
+      router: router.label,
+      registry,
+      clock,
+      rng,
+      log,
+    });
+    const names = new Names({ resolver, router: router.label, registry, log, clock });
+    this.#names.set(router.label, names);
+    for (const path of new Set(router.servers.map(({ dstName }) => dstName))) {
+      const destination = new Destination({
+        id: this.#followed.size,
+        router: router.label,
+        path,
+        rows: this.#rows,
+        workers: this.#parts.config.workers,
+        broadcast: this.#parts.broadcast,
+        nextEndpointId: () => {
+          this.#nextEndpointId += 1;
+          return this.#nextEndpointId;
+        },
+      });
+      this.#followed.set(keyOf(router.label, path), {
+        destination,
+        client: clientFor(router.client, path),
+      });
+    }
+  }
+}
+
+function addDestination(
+  { id, router, path }: Destination,
+  client: DestinationConfig,
+  index: number,
+  workers: number,
+): AddDestination {
+  const config = {
+    ...client,
+    // A worker with a share of nothing could never let a session wait.
+    maxWaiters: Math.max(1, shareOf(client.maxWaiters, index, workers)),
+    minConnections: shareOf(client.minConnections, index, workers),
+  };
+  return { type: "add-destination", destination: id, router, path, config };
+}
+
+function keyOf(router: string, path: string): string {
+  return `${router}\n${path}`;
+}

@@ -1,0 +1,415 @@
+import { describe, expect, test } from "bun:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { FakeConnector } from "../../test/support/fake-sockets.ts";
+import { seededRng } from "../lib/rng.ts";
+import { EndpointRow, newEndpointPage } from "../telemetry/endpoint-table.ts";
+import { silentLogger } from "../telemetry/log.ts";
+import { Registry } from "../telemetry/registry.ts";
+import { connectTarget } from "../transport/connector.ts";
+import { Balancer, type BalancerSettings } from "./balancer.ts";
+import type { EndpointConnection } from "./connection.ts";
+import { Endpoint } from "./endpoint.ts";
+import { BalancerMetrics } from "./metrics.ts";
+import type { RefuseReason, Waiter } from "./wait.ts";
+
+class TestWaiter implements Waiter {
+  connection: EndpointConnection | undefined;
+  refused: RefuseReason | undefined;
+  early: string | undefined;
+
+  onEndpoint(connection: EndpointConnection, _socket: unknown, early: readonly Uint8Array[]): void {
+    this.connection = connection;
+    this.early = early.map((bytes) => new TextDecoder().decode(bytes)).join("");
+  }
+
+  onRefused(reason: RefuseReason): void {
+    this.refused = reason;
+  }
+}
+
+function setup(settings: Partial<BalancerSettings> = {}) {
+  const clock = new FakeClock();
+  const connector = new FakeConnector();
+  const released: number[][] = [];
+  const closedPeers = new Set<unknown>();
+  const metrics = new BalancerMetrics(new Registry(() => {}), "rt", "/svc/web");
+  const balancer = new Balancer({
+    settings: {
+      maxWaiters: 100,
+      minConnections: 0,
+      maxConsecutiveFailures: 3,
+      failurePenaltyMs: 1_000,
+      ...settings,
+    },
+    connector,
+    metrics,
+    clock,
+    rng: seededRng(1),
+    log: silentLogger,
+    peerHasClosed: (socket) => closedPeers.has(socket),
+    onReleased: ({ id }, epoch) => released.push([id, epoch]),
+  });
+  const page = new Float64Array(newEndpointPage(1));
+  const endpoint = (id: number, weight = 1) =>
+    new Endpoint(
+      id,
+      connectTarget("127.0.0.1", 1000 + id),
+      weight,
+      new EndpointRow(page, id, 0, 1),
+    );
+  const add = (...added: Endpoint[]) =>
+    balancer.update({ known: true, added, reweighed: [], removed: [] });
+  const remove = (id: number, epoch = 1) =>
+    balancer.update({ known: true, added: [], reweighed: [], removed: [{ id, epoch }] });
+  const acquire = () => {
+    const waiter = new TestWaiter();
+    return { waiter, wait: balancer.acquire(waiter) };
+  };
+  return {
+    balancer,
+    clock,
+    connector,
+    metrics,
+    released,
+    closedPeers,
+    endpoint,
+    add,
+    remove,
+    acquire,
+  };
+}
+
+describe("Balancer", () => {
+  test("gives a connection and counts it as the endpoint's load until it ends", () => {
+    const { connector, endpoint, add, acquire, metrics } = setup();
+    const only = endpoint(1);
+    add(only);
+    const { waiter } = acquire();
+    expect([only.load, metrics.pending.value, metrics.waiters.value]).toEqual([1, 1, 1]);
+    connector.last.succeed();
+    expect([only.load, metrics.pending.value, metrics.open.value, metrics.waiters.value]).toEqual([
+      1, 0, 1, 0,
+    ]);
+    waiter.connection?.end();
+    waiter.connection?.end();
+    expect([only.load, metrics.open.value]).toEqual([0, 0]);
+  });
+
+  for (const failure of ["refused", "timeout", "unreachable", "tls", "other"] as const) {
+    test(`moves to another endpoint at once when a connect fails: ${failure}`, () => {
+      const { connector, endpoint, add, acquire } = setup();
+      add(endpoint(1), endpoint(2));
+      const { waiter } = acquire();
+      const { port } = connector.last.target;
+      connector.last.fail(failure);
+      expect(connector.attempts).toHaveLength(2);
+      expect(connector.last.target.port).not.toBe(port);
+      connector.last.succeed();
+      expect(waiter.connection).toBeDefined();
+    });
+  }
+
+  test("tries every endpoint once before it waits and begins another round", () => {
+    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 100 });
+    add(...[1, 2, 3, 4].map((id) => endpoint(id)));
+    acquire();
+    for (let tried = 0; tried < 4; tried += 1) connector.last.fail();
+    expect(new Set(connector.attempts.map(({ target }) => target.port)).size).toBe(4);
+    expect(connector.attempts).toHaveLength(4);
+    clock.advance(20);
+    expect(connector.attempts).toHaveLength(5);
+  });
+
+  test("waits longer between rounds the more of them fail", () => {
+    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 1000 });
+    add(endpoint(1));
+    acquire();
+    for (let at = 0; at < 10_000; at += 10) {
+      const before = connector.attempts.length;
+      clock.advance(10);
+      if (connector.attempts.length > before) connector.last.fail();
+      else if (at === 0) connector.last.fail();
+    }
+    // 20, 40 ... 1000 ms: some 15 rounds in ten seconds, not a thousand.
+    expect(connector.attempts.length).toBeLessThan(25);
+    expect(connector.attempts.length).toBeGreaterThan(10);
+  });
+
+  test("does not blame an endpoint when descriptors have run out", () => {
+    const { connector, endpoint, add, acquire, clock } = setup({ maxConsecutiveFailures: 1 });
+    const only = endpoint(1);
+    add(only);
+    acquire();
+    connector.last.fail("descriptors");
+    expect(only.state).toBe("ready");
+    clock.advance(20);
+    expect(connector.attempts).toHaveLength(2);
+  });
+
+  test("lets sessions wait while nothing is resolved, and serves them in their order", () => {
+    const { connector, endpoint, add, acquire } = setup();
+    const first = acquire();
+    const second = acquire();
+    expect(connector.attempts).toHaveLength(0);
+    add(endpoint(1));
+    expect(connector.attempts).toHaveLength(2);
+    connector.attempts[0]?.succeed();
+    expect(first.waiter.connection).toBeDefined();
+    expect(second.waiter.connection).toBeUndefined();
+  });
+
+  test("refuses at once when the name has no endpoints, also those that wait already", () => {
+    const { balancer, acquire, metrics } = setup();
+    const early = acquire();
+    balancer.update({ known: true, added: [], reweighed: [], removed: [] });
+    expect(early.waiter.refused).toBe("no_endpoint");
+    const late = acquire();
+    expect([late.waiter.refused, late.wait]).toEqual(["no_endpoint", undefined]);
+    expect(metrics.unavailable.value).toBe(2);
+    expect(metrics.waiters.value).toBe(0);
+  });
+
+  test("refuses at once what exceeds maxWaiters", () => {
+    const { acquire } = setup({ maxWaiters: 2 });
+    const waits = [acquire(), acquire(), acquire()];
+    expect(waits.map(({ waiter }) => waiter.refused)).toEqual([undefined, undefined, "queue_full"]);
+    waits[0]?.wait?.cancel();
+    expect(acquire().waiter.refused).toBeUndefined();
+  });
+
+  test("aborts the attempt of a session that leaves, and gives its load back", () => {
+    const { connector, endpoint, add, acquire, metrics } = setup();
+    const only = endpoint(1);
+    add(only);
+    const { wait, waiter } = acquire();
+    wait?.cancel();
+    expect(connector.last.aborted).toBe(true);
+    expect([only.load, metrics.pending.value, metrics.waiters.value]).toEqual([0, 0, 0]);
+    expect([waiter.connection, waiter.refused]).toEqual([undefined, undefined]);
+  });
+
+  test("leaves no timer behind when a session leaves between rounds", () => {
+    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 100 });
+    add(endpoint(1));
+    const { wait } = acquire();
+    connector.last.fail();
+    expect(clock.pending).toBe(1);
+    wait?.cancel();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("Balancer with failing endpoints", () => {
+  test("ejects after maxConsecutiveFailures, probes once after the penalty, readmits", () => {
+    const { clock, connector, endpoint, add, acquire } = setup();
+    const bad = endpoint(1);
+    const good = endpoint(2);
+    add(bad, good);
+    while (bad.state === "ready") {
+      acquire();
+      const { port } = connector.last.target;
+      if (port === 1001) connector.last.fail();
+      connector.last.succeed();
+    }
+    expect(bad.failures).toBe(3);
+    for (let session = 0; session < 50; session += 1) acquire();
+    const after = connector.attempts.slice(-50);
+    expect(after.every(({ target }) => target.port === 1002)).toBe(true);
+
+    clock.advance(999);
+    const before = connector.attempts.length;
+    expect(connector.attempts.length).toBe(before);
+    clock.advance(1);
+    expect(connector.attempts.length).toBe(before + 1);
+    expect(connector.last.target.port).toBe(1001);
+    clock.advance(100_000);
+    expect(connector.attempts.length).toBe(before + 1);
+    const probe = connector.last.succeed();
+    expect(probe.state).toBe("closed");
+    expect<unknown[]>([bad.state, bad.failures, bad.load]).toEqual(["ready", 0, 0]);
+  });
+
+  test("gives a failed probe another penalty", () => {
+    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 1 });
+    const bad = endpoint(1);
+    add(bad, endpoint(2));
+    while (bad.state === "ready") {
+      acquire();
+      if (connector.last.target.port === 1001) connector.last.fail();
+    }
+    clock.advance(1_000);
+    connector.last.fail();
+    expect(bad.state).toBe("ejected");
+    const before = connector.attempts.length;
+    clock.advance(999);
+    expect(connector.attempts.length).toBe(before);
+    clock.advance(1);
+    expect(connector.attempts.length).toBe(before + 1);
+  });
+
+  test("tries all endpoints when all are ejected, and readmits the one that answers", () => {
+    const { clock, connector, endpoint, add, acquire, metrics } = setup({
+      maxConsecutiveFailures: 1,
+    });
+    const endpoints = [endpoint(1), endpoint(2)];
+    add(...endpoints);
+    const { waiter } = acquire();
+    connector.last.fail();
+    connector.last.fail();
+    expect(endpoints.map(({ state }) => state)).toEqual(["ejected", "ejected"]);
+    expect(metrics.panic.value).toBe(1);
+    clock.advance(20);
+    connector.last.succeed();
+    expect(waiter.connection).toBeDefined();
+    expect(endpoints.filter(({ state }) => state === "ready")).toHaveLength(1);
+    expect(metrics.panic.value).toBe(0);
+  });
+
+  test("forgets failures after a success", () => {
+    const { connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 2 });
+    const only = endpoint(1);
+    add(only);
+    for (let round = 0; round < 5; round += 1) {
+      const { wait } = acquire();
+      connector.last.fail();
+      wait?.cancel();
+      acquire();
+      connector.last.succeed();
+    }
+    expect(only.state).toBe("ready");
+  });
+});
+
+describe("Balancer with changing endpoints", () => {
+  test("applies a weight to a living endpoint without losing its load", () => {
+    const { balancer, connector, endpoint, add, acquire } = setup();
+    const [one, two] = [endpoint(1), endpoint(2, 0)];
+    add(one, two);
+    for (let session = 0; session < 10; session += 1) {
+      acquire();
+      connector.last.succeed();
+    }
+    expect([one.load, two.load]).toEqual([10, 0]);
+    const reweighed = [
+      { id: 1, weight: 0 },
+      { id: 2, weight: 5 },
+    ];
+    balancer.update({ known: true, added: [], reweighed, removed: [] });
+    for (let session = 0; session < 10; session += 1) acquire();
+    expect([one.load, two.load]).toEqual([10, 10]);
+  });
+
+  test("keeps a removed endpoint until its last connection ends, then releases it", () => {
+    const { connector, endpoint, add, remove, acquire, released } = setup();
+    add(endpoint(1), endpoint(2, 0));
+    const { waiter } = acquire();
+    connector.last.succeed();
+    remove(1, 7);
+    expect(released).toEqual([]);
+    expect(acquire().waiter.refused).toBe("no_endpoint");
+    waiter.connection?.end();
+    expect(released).toEqual([[1, 7]]);
+  });
+
+  test("releases a removed endpoint without connections at once", () => {
+    const { endpoint, add, remove, released } = setup();
+    add(endpoint(1));
+    remove(1, 3);
+    expect(released).toEqual([[1, 3]]);
+  });
+
+  test("takes an endpoint back with its load when it returns", () => {
+    const { balancer, connector, endpoint, add, remove, acquire, released } = setup();
+    add(endpoint(1));
+    const { waiter } = acquire();
+    connector.last.succeed();
+    remove(1);
+    const known = balancer.find(1);
+    if (known === undefined) throw new Error("forgotten");
+    add(known);
+    expect([known.load, known.state]).toEqual([1, "ready"]);
+    waiter.connection?.end();
+    expect(released).toEqual([]);
+  });
+
+  test("does not probe an endpoint that was removed", () => {
+    const { clock, connector, endpoint, add, remove, acquire } = setup({
+      maxConsecutiveFailures: 1,
+    });
+    add(endpoint(1));
+    const { wait } = acquire();
+    connector.last.fail();
+    wait?.cancel();
+    remove(1);
+    clock.advance(10_000);
+    expect(connector.attempts).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("Balancer with minConnections", () => {
+  test("connects ahead, hands connections out, and makes new ones in their place", () => {
+    const { connector, endpoint, add, acquire, metrics } = setup({ minConnections: 2 });
+    add(endpoint(1));
+    expect(connector.attempts).toHaveLength(2);
+    for (const attempt of connector.attempts) attempt.succeed();
+    expect(metrics.warm.value).toBe(2);
+    const { waiter, wait } = acquire();
+    expect(waiter.connection).toBeDefined();
+    expect(wait).toBeUndefined();
+    expect(connector.attempts).toHaveLength(3);
+    expect(metrics.warm.value).toBe(1);
+  });
+
+  test("keeps what an endpoint says first and gives it to the session", () => {
+    const { connector, endpoint, add, acquire } = setup({ minConnections: 1 });
+    add(endpoint(1));
+    const socket = connector.last.succeed();
+    socket.receive("220 ready\r\n");
+    expect(socket.paused).toBe(true);
+    expect(acquire().waiter.early).toBe("220 ready\r\n");
+  });
+
+  test("drops a connection that its endpoint closes, and replaces it after a while", () => {
+    const { clock, connector, endpoint, add, acquire, metrics } = setup({ minConnections: 1 });
+    add(endpoint(1));
+    const socket = connector.last.succeed();
+    socket.receiveEnd();
+    expect([socket.state, metrics.warm.value, metrics.open.value]).toEqual(["closed", 0, 0]);
+    expect(connector.attempts).toHaveLength(1);
+    clock.advance(100);
+    expect(connector.attempts).toHaveLength(2);
+    expect(acquire().waiter.connection).toBeUndefined();
+  });
+
+  test("does not hand out a connection whose peer has closed unnoticed", () => {
+    const { connector, endpoint, add, acquire, closedPeers } = setup({ minConnections: 1 });
+    add(endpoint(1));
+    const socket = connector.last.succeed();
+    closedPeers.add(socket);
+    const { waiter } = acquire();
+    expect(waiter.connection).toBeUndefined();
+    expect(socket.state).toBe("closed");
+    connector.last.succeed();
+    expect(waiter.connection).toBeDefined();
+  });
+
+  test("closes warm connections to an endpoint that is removed", () => {
+    const { connector, endpoint, add, remove, released } = setup({ minConnections: 1 });
+    add(endpoint(1));
+    const socket = connector.last.succeed();
+    remove(1, 4);
+    expect(socket.state).toBe("closed");
+    expect(released).toEqual([[1, 4]]);
+  });
+
+  test("ends all of them and all timers when it stops idling", () => {
+    const { balancer, clock, connector, endpoint, add } = setup({ minConnections: 2 });
+    add(endpoint(1));
+    const socket = connector.last.succeed();
+    balancer.stopIdling();
+    expect(socket.state).toBe("closed");
+    expect(connector.attempts[0]?.aborted).toBe(true);
+    expect(clock.pending).toBe(0);
+  });
+});

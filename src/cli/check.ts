@@ -1,0 +1,140 @@
+// `linkerd-tcp check`: says what is wrong with a configuration, or what it would serve. Listens on nothing.
+import { clientFor } from "../config/client-for.ts";
+import type { LoadResult } from "../config/load-result.ts";
+import { formatProblems, redact } from "../config/problems.ts";
+import type {
+  Config,
+  DestinationConfig,
+  InterpreterConfig,
+  RouterConfig,
+  ServerConfig,
+} from "../config/types.ts";
+import { formatAddress } from "../lib/address.ts";
+import { EXIT } from "./exit-codes.ts";
+
+/** Where a command prints. */
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+/** Checks the configuration at `path` (`-` for standard input) and returns the exit code. */
+export async function check(path: string, output: Output): Promise<number> {
+  // Loaded here, so that a running proxy, which imports the command line too, never holds the schema library.
+  const { loadConfig } = await import("../config/load.ts");
+  return reportCheck(await loadConfig(path), output);
+}
+
+/** Prints the result of loading a configuration, and returns the exit code. */
+export function reportCheck(result: LoadResult, output: Output): number {
+  if (!result.ok) {
+    output.err(`${formatProblems(result.problems)}\n`);
+    return exitCodeOf(result);
+  }
+  if (result.warnings.length > 0) output.err(`${formatProblems(result.warnings)}\n`);
+  output.out(`${describeConfig(result.config)}\n`);
+  return EXIT.ok;
+}
+
+/** The exit code for a configuration that cannot be used. */
+export function exitCodeOf(result: Extract<LoadResult, { ok: false }>): number {
+  return result.reason === "unreadable" ? EXIT.noInput : EXIT.badConfig;
+}
+
+/** What would be served, in lines for people. */
+export function describeConfig(config: Config): string {
+  const { admin, workers } = config;
+  return [
+    `The configuration is good. ${plural(config.routers.length, "router")}:`,
+    ...config.routers.flatMap(describeRouter),
+    "",
+    `admin server on ${formatAddress(admin)}, shutdown within ${time(admin.graceMs)}`,
+    `${plural(workers, "worker thread")}`,
+  ].join("\n");
+}
+
+function describeRouter(router: RouterConfig): readonly string[] {
+  const destinations = [...new Set(router.servers.map(({ dstName }) => dstName))];
+  return [
+    "",
+    `router ${router.label}`,
+    `  names: ${describeInterpreter(router.interpreter)}`,
+    ...router.servers.flatMap(describeServer),
+    ...destinations.flatMap((path) => describeDestination(path, router)),
+  ];
+}
+
+function describeInterpreter(interpreter: InterpreterConfig): string {
+  switch (interpreter.kind) {
+    case "io.l5d.namerd.http": {
+      const { namespace, periodMs } = interpreter;
+      const url = redact(interpreter.baseUrl);
+      return `namerd at ${url}, namespace ${namespace}, polled every ${time(periodMs)}`;
+    }
+    case "io.l5d.fs":
+      return `files of ${interpreter.rootDir}, below ${interpreter.prefix}`;
+    case "io.l5d.static":
+      return "in the configuration itself";
+    default:
+      return interpreter satisfies never;
+  }
+}
+
+function describeServer(server: ServerConfig): readonly string[] {
+  const limits = [
+    `endpoint within ${time(server.connectTimeoutMs)}`,
+    `idle for ${time(server.idleTimeoutMs)}`,
+    `life of ${time(server.connectionLifetimeMs)}`,
+    `at most ${server.maxConcurrency} connections`,
+  ];
+  return [
+    `  ${formatAddress(server)} -> ${server.dstName}${describeTls(server)}`,
+    `    ${limits.join(", ")}`,
+  ];
+}
+
+function describeTls({ tls }: ServerConfig): string {
+  if (tls === undefined) return "";
+  const names = tls.identities.map(({ serverName }) => serverName);
+  if (tls.defaultIdentity !== undefined) names.push("any other name");
+  const alpn = tls.alpnProtocols.length === 0 ? "" : `; ALPN ${tls.alpnProtocols.join(", ")}`;
+  return ` (TLS for ${names.join(", ")}${alpn})`;
+}
+
+function describeDestination(path: string, router: RouterConfig): readonly string[] {
+  const client = clientFor(router.client, path);
+  const { interpreter } = router;
+  const name =
+    interpreter.kind === "io.l5d.static"
+      ? interpreter.names.find((known) => known.path === path)
+      : undefined;
+  const endpoints = (name?.endpoints ?? []).map(({ host, port, weight }) => {
+    const address = formatAddress({ ip: host, port });
+    return weight === 1 ? address : `${address} * ${weight}`;
+  });
+  return [
+    `  to ${path}: ${describeClient(client)}`,
+    ...(name === undefined ? [] : [`    endpoints: ${endpoints.join(", ") || "none"}`]),
+  ];
+}
+
+function describeClient(client: DestinationConfig): string {
+  const trust = client.tls?.trustPem === undefined ? "the system's roots" : "its own roots";
+  const parts = [
+    client.tls === undefined ? "plain TCP" : `TLS as ${client.tls.dnsName} with ${trust}`,
+    `connect within ${time(client.connectTimeoutMs)}`,
+    `out for ${time(client.failurePenaltyMs)} after ${plural(client.maxConsecutiveFailures, "failure")}`,
+    `at most ${client.maxWaiters} waiting`,
+    `${client.minConnections} kept warm`,
+  ];
+  return parts.join(", ");
+}
+
+function time(ms: number): string {
+  if (ms === Number.POSITIVE_INFINITY) return "any time";
+  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
+}
+
+function plural(count: number, thing: string): string {
+  return count === 1 ? `1 ${thing}` : `${count} ${thing}s`;
+}

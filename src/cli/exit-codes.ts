@@ -1,0 +1,22 @@
+// What the exit code of the process means.
+
+/** Exit codes, by the names of sysexits.h where it has one. A second signal ends the process with 128 + its number. */
+export const EXIT = {
+  ok: 0,
+  aborted: 1,
+  usage: 64,
+  noInput: 66,
+  cannotBind: 71,
+  badConfig: 78,
+} as const;
+
+/** The codes as the documentation lists them. */
+export const EXIT_CODES: readonly { readonly code: string; readonly meaning: string }[] = [
+  { code: `${EXIT.ok}`, meaning: "Done: shut down in good order, or nothing wrong was found." },
+  { code: `${EXIT.aborted}`, meaning: "Aborted by `POST /abort`, or by a fault of the program." },
+  { code: `${EXIT.usage}`, meaning: "The command line is wrong." },
+  { code: `${EXIT.noInput}`, meaning: "The configuration file cannot be read." },
+  { code: `${EXIT.cannotBind}`, meaning: "An address cannot be listened on." },
+  { code: `${EXIT.badConfig}`, meaning: "The configuration is wrong." },
+  { code: "128+n", meaning: "Ended at once by a second signal, n being its number." },
+];

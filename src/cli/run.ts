@@ -1,0 +1,64 @@
+// `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
+import { App } from "../app/app.ts";
+import { ListenError } from "../app/listeners.ts";
+import { loadConfigInWorker } from "../config/load-in-worker.ts";
+import { formatProblems } from "../config/problems.ts";
+import type { Config } from "../config/types.ts";
+import { systemClock } from "../lib/clock.ts";
+import { systemRng } from "../lib/rng.ts";
+import { logFilterFromEnv } from "../telemetry/log-filter.ts";
+import { LogWriter, logStyle } from "../telemetry/log-writer.ts";
+import type { QuickCommand } from "./args.ts";
+import { exitCodeOf, type Output } from "./check.ts";
+import { EXIT } from "./exit-codes.ts";
+import { quickConfig } from "./quick.ts";
+
+/** Loads the file at `path` and serves it. Resolves with the exit code. */
+export async function run(path: string, output: Output): Promise<number> {
+  const result = await loadConfigInWorker(path);
+  if (!result.ok) {
+    output.err(`${formatProblems(result.problems)}\n`);
+    return exitCodeOf(result);
+  }
+  if (result.warnings.length > 0) output.err(`${formatProblems(result.warnings)}\n`);
+  return await serve(result.config, result.source, output);
+}
+
+/** Serves one name without a file. Resolves with the exit code. */
+export async function runQuick(command: QuickCommand, output: Output): Promise<number> {
+  const { config, source } = quickConfig(command);
+  return await serve(config, source, output);
+}
+
+/** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
+export async function serve(config: Config, source: unknown, output: Output): Promise<number> {
+  const { filter, warnings } = logFilterFromEnv(process.env);
+  const logSettings = { filter, style: logStyle(process.stderr.isTTY, process.env) };
+  const { logger } = new LogWriter(logSettings);
+  for (const warning of warnings) logger("cli").warn(warning);
+  const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
+  try {
+    const parts = {
+      config,
+      source,
+      clock: systemClock,
+      rng: systemRng(),
+      logger,
+      logSettings,
+      exit,
+    };
+    const app = new App(parts);
+    for (const [signal, number] of SIGNALS) process.on(signal, () => app.stop(128 + number));
+    await app.start();
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    output.err(`${error.message}\n`);
+    return EXIT.cannotBind;
+  }
+  return await exited;
+}
+
+const SIGNALS = [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+] as const;

@@ -1,0 +1,36 @@
+// Every default of the configuration, once. Free of the schema library: the data plane and the quick form read it too.
+
+/** Defaults in the units of the configuration file; 0 stands for "no limit" where the schema says so. */
+export const DEFAULTS = {
+  bufferSizeBytes: 16_384,
+  workers: 1,
+  admin: { ip: "127.0.0.1", port: 9989, metricsIntervalSecs: 60, graceSecs: 10 },
+  namerd: { namespace: "default", periodSecs: 60, requestTimeoutMs: 10_000 },
+  fs: { prefix: "/svc" },
+  endpoint: { weight: 1 },
+  server: {
+    ip: "127.0.0.1",
+    connectTimeoutMs: 10_000,
+    connectionLifetimeSecs: 0,
+    idleTimeoutSecs: 0,
+    maxConcurrency: 100_000,
+  },
+  serverTls: { handshakeTimeoutMs: 10_000 },
+  client: {
+    connectTimeoutMs: 3_000,
+    maxWaiters: 1_000_000,
+    minConnections: 0,
+    maxConsecutiveFailures: 5,
+    failurePenaltySecs: 60,
+  },
+} as const;
+
+/** What `0` means for a limit. */
+export function limit(value: number): number {
+  return value === 0 ? Number.POSITIVE_INFINITY : value;
+}
+
+/** A number of seconds in milliseconds. */
+export function seconds(value: number): number {
+  return value * 1000;
+}

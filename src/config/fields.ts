@@ -1,0 +1,115 @@
+// The kinds of values a configuration is made of. Each says what it expects in words; issues.ts adds what stands there.
+import { z } from "zod";
+import { parseEndpointLine, readHost, readIp } from "../naming/endpoint-line.ts";
+import { parsePath } from "../naming/path.ts";
+
+/** A whole number. The error texts of all fields are completions of "expected …". */
+export function whole(expected: string, min: number, max: number = Number.MAX_SAFE_INTEGER) {
+  const error = expected;
+  return z.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+}
+
+/** A length of time, or a limit, of which 0 switches the limit off. */
+export function limitOf(unit: "milliseconds" | "seconds") {
+  return whole(`a whole number of ${unit}, or 0 for no limit`, 0);
+}
+
+/** A length of time. */
+export function duration(unit: "milliseconds" | "seconds", min: 0 | 1) {
+  return whole(`a whole number of ${unit}, ${min} or more`, min);
+}
+
+/** A number of things. */
+export function count(min: 0 | 1) {
+  return whole(`a whole number, ${min} or more`, min);
+}
+
+export function text(expected: string) {
+  const error = expected;
+  return z.string({ error }).min(1, { error });
+}
+
+/** A string that `complaint` finds nothing wrong with; a complaint is a clause such as `it must begin with /`. */
+export function checkedText(expected: string, complaint: (value: string) => string | undefined) {
+  return z.string({ error: expected }).check((context) => {
+    const reason = complaint(context.value);
+    if (reason === undefined) return;
+    const input = context.value;
+    context.issues.push({ code: "custom", message: expected, params: { reason }, input });
+  });
+}
+
+export function ip() {
+  return checkedText("an IP address such as 127.0.0.1, 0.0.0.0 or ::1", (value) => {
+    if (readIp(value) !== undefined) return undefined;
+    return value === "localhost" ? "a host name is not enough; write 127.0.0.1" : "";
+  });
+}
+
+/** A path, such as `/svc/web`. */
+export function path() {
+  return checkedText("a path such as /svc/web", pathComplaint);
+}
+
+/** A path that may also end in `/`, to mean what lies below it. */
+export function prefix() {
+  return checkedText("a prefix of paths such as /svc", (value) =>
+    pathComplaint(value.length > 1 && value.endsWith("/") ? value.slice(0, -1) : value),
+  );
+}
+
+/** The path of a PEM file. */
+export function pemFile() {
+  return checkedText("the path of a PEM file", (value) => {
+    if (value === "") return "";
+    const isKeyItself = value.includes("-----") || value.includes("\n");
+    return isKeyItself ? "put it in a file and name the file here" : undefined;
+  });
+}
+
+/** A name that TLS can ask for. */
+export function hostName() {
+  return checkedText("a host name such as web.example.com", (value) => {
+    if (readIp(value) !== undefined) return "TLS sends names, not IP addresses, as SNI";
+    return readHost(value) === undefined ? "" : undefined;
+  });
+}
+
+/** An absolute http or https URL. */
+export function baseUrl() {
+  return checkedText("an http or https URL such as http://localhost:4180", urlComplaint);
+}
+
+/** `host:port`, `host port`, either with ` * weight`. */
+export function endpointLine() {
+  return checkedText("an endpoint such as 10.0.0.1:80 or web.local:80 * 0.5", (value) => {
+    const result = parseEndpointLine(value);
+    return "problem" in result ? result.problem : undefined;
+  });
+}
+
+export function host() {
+  return checkedText("an IP address or a host name", (value) =>
+    readHost(value) === undefined ? "" : undefined,
+  );
+}
+
+function pathComplaint(value: string): string | undefined {
+  const parsed = parsePath(value);
+  if (parsed.ok) return value.trim() === value ? undefined : "white space surrounds it";
+  if (value === "") return "";
+  if (!value.startsWith("/")) return "it must begin with /";
+  if (value.endsWith("/")) return "it must not end in /";
+  return `column ${parsed.column} of it: ${parsed.message}`;
+}
+
+function urlComplaint(value: string): string | undefined {
+  const url = URL.parse(value);
+  if (url === null || !["http:", "https:"].includes(url.protocol)) {
+    const mended = `http://${value}`;
+    const misses = !value.includes("://") && URL.parse(mended) !== null;
+    return misses ? `the scheme is missing: write http://… or https://…` : "";
+  }
+  if (url.search !== "" || url.hash !== "") return "it must not have a query or a fragment";
+  return undefined;
+}

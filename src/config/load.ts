@@ -1,0 +1,81 @@
+// Loads a configuration: bytes, text, document, file, Config. Needs the schema and YAML libraries, which cost 7 MB of
+// memory for good, so the running proxy goes through load-in-worker.ts.
+import { readFileSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, extname, resolve } from "node:path";
+import { systemClock } from "../lib/clock.ts";
+import { compile } from "./compile.ts";
+import { type Surroundings, whyUnreadable } from "./compile-tls.ts";
+import { type LoadResult, STDIN } from "./load-result.ts";
+import { decodeUtf8, parseConfig } from "./parse.ts";
+import { type Problem, redact } from "./problems.ts";
+
+/**
+ * Loads the file at `path`, or, for `-`, standard input, unless its bytes are given. Relative paths in the file start
+ * from its own directory, for standard input from the working directory. Never rejects.
+ */
+export async function loadConfig(path: string, stdin?: Uint8Array): Promise<LoadResult> {
+  const isStdin = path === STDIN;
+  const name = isStdin ? "<stdin>" : path;
+  let bytes: Uint8Array;
+  try {
+    bytes = isStdin ? (stdin ?? (await Bun.stdin.bytes())) : readFileSync(path);
+  } catch (error) {
+    return unreadable(name, `${whyUnreadable(error)}${hintForName(path)}`);
+  }
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return unreadable(name, "it is not text in UTF-8");
+  return loadText(text, name, surroundings(isStdin ? process.cwd() : dirname(resolve(path))));
+}
+
+/** Loads a text that was read from `name`. Never throws. */
+export function loadText(text: string, name: string, around: Surroundings): LoadResult {
+  const { file, raw, problems } = parseConfig(text, name);
+  const config = file === undefined ? undefined : compile(file, around, problems);
+  const found = problems.sorted();
+  if (config === undefined || problems.hasErrors) {
+    return { ok: false, reason: "invalid", problems: found };
+  }
+  return { ok: true, config, source: withoutSecrets(raw), warnings: found };
+}
+
+function surroundings(baseDir: string): Surroundings {
+  return {
+    baseDir,
+    readFile: (path) => readFileSync(path, "utf8"),
+    isDirectory,
+    cores: availableParallelism(),
+    nowMs: systemClock.wallTime(),
+  };
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function unreadable(file: string, message: string): LoadResult {
+  const place = { file, line: undefined, column: undefined, path: "" };
+  const problem: Problem = { ...place, message, severity: "error" };
+  return { ok: false, reason: "unreadable", problems: [problem] };
+}
+
+/** For a path that may have been meant as the name of a destination. */
+function hintForName(path: string): string {
+  if (!path.startsWith("/") || extname(path) !== "") return "";
+  return `; if it is a name to be resolved, add an option, as in: linkerd-tcp -n 127.0.0.1:4180 ${path}`;
+}
+
+/** Certificates and keys are named by their files, so only URLs can hold a secret. */
+function withoutSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]) => [
+    key,
+    key === "baseUrl" && typeof item === "string" ? redact(item) : withoutSecrets(item),
+  ]);
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,98 @@
+// The keys below `client`: how endpoints are reached. Defaults are applied after rules are merged, by client-for.ts,
+// so here they are only stated. See schema.ts.
+import { z } from "zod";
+import { DEFAULTS } from "./defaults.ts";
+import * as field from "./fields.ts";
+
+const OBJECT = { error: "an object" };
+const LIST = { error: "a list" };
+
+const clientTls = z
+  .strictObject(
+    {
+      dnsName: field
+        .hostName()
+        .describe("Name sent to endpoints as SNI, for which their certificate must be valid."),
+      trustCerts: z
+        .array(field.pemFile(), { error: "a list of PEM files" })
+        .min(1, { error: "a list of at least one PEM file, or no such key for the system's roots" })
+        .optional()
+        .describe("PEM files of the authorities that are trusted; the system's when absent."),
+    },
+    OBJECT,
+  )
+  .describe("Makes connections to endpoints speak TLS.");
+
+const failFast = z
+  .strictObject(
+    {
+      maxConsecutiveFailures: field
+        .count(1)
+        .optional()
+        .describe("Failures to connect, in a row, that take an endpoint out.")
+        .meta({ default: DEFAULTS.client.maxConsecutiveFailures }),
+      failurePenaltySecs: field
+        .duration("seconds", 0)
+        .optional()
+        .describe("How long an endpoint stays out before it is tried again.")
+        .meta({ default: DEFAULTS.client.failurePenaltySecs }),
+    },
+    OBJECT,
+  )
+  .describe("When an endpoint that fails is left alone.");
+
+const connector = {
+  tls: clientTls.optional(),
+  connectTimeoutMs: field
+    .limitOf("milliseconds")
+    .optional()
+    .describe("Longest time of one attempt to connect, TLS handshake included. 0: no limit.")
+    .meta({ default: DEFAULTS.client.connectTimeoutMs }),
+  maxWaiters: field
+    .count(1)
+    .optional()
+    .describe("Connections that may wait for an endpoint at a time.")
+    .meta({ default: DEFAULTS.client.maxWaiters }),
+  minConnections: field
+    .count(0)
+    .optional()
+    .describe("Connections to endpoints kept open in advance, for each destination.")
+    .meta({ default: DEFAULTS.client.minConnections }),
+  failFast: failFast.optional(),
+};
+
+/** Settings of connections to endpoints. */
+export const client = z
+  .discriminatedUnion(
+    "kind",
+    [
+      z
+        .strictObject({ kind: z.literal("io.l5d.global"), ...connector }, OBJECT)
+        .describe("The same settings for all destinations."),
+      z
+        .strictObject(
+          {
+            kind: z.literal("io.l5d.static"),
+            configs: z
+              .array(
+                z.strictObject(
+                  {
+                    prefix: field
+                      .prefix()
+                      .describe("Destinations these settings are for: this path and those below."),
+                    ...connector,
+                  },
+                  OBJECT,
+                ),
+                LIST,
+              )
+              .describe("Settings by prefix. Of several that fit, later ones win, key by key."),
+          },
+          OBJECT,
+        )
+        .describe("Settings by destination."),
+    ],
+    OBJECT,
+  )
+  .optional()
+  .describe("How endpoints are reached.");

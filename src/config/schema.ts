@@ -1,0 +1,151 @@
+// The configuration file: every key with its type, its default and its meaning. Validation, the JSON Schema for
+// editors and docs/reference/config.md all come from here. What crosses keys, and files, is checked in compile.ts.
+import { z } from "zod";
+import { DEFAULTS } from "./defaults.ts";
+import * as field from "./fields.ts";
+import { client } from "./schema-client.ts";
+import { interpreter } from "./schema-interpreter.ts";
+
+const OBJECT = { error: "an object" };
+const LIST = { error: "a list" };
+
+const admin = z
+  .strictObject(
+    {
+      port: field
+        .whole("a port from 0 to 65535", 0, 65_535)
+        .default(DEFAULTS.admin.port)
+        .describe("Port of the admin server. 0 asks the system for a free one."),
+      ip: field.ip().default(DEFAULTS.admin.ip).describe("Address of the admin server."),
+      metricsIntervalSecs: field
+        .duration("seconds", 0)
+        .default(DEFAULTS.admin.metricsIntervalSecs)
+        .describe("Accepted for older files, without effect: metrics are always current."),
+      graceSecs: field
+        .duration("seconds", 0)
+        .default(DEFAULTS.admin.graceSecs)
+        .describe("How long a graceful shutdown lets connections end before it closes them."),
+    },
+    OBJECT,
+  )
+  .prefault({})
+  .describe("The admin server: metrics, status and shutdown over HTTP.");
+
+const identity = z.strictObject(
+  {
+    certs: z
+      .array(field.pemFile(), { error: "a list of PEM files" })
+      .min(1, { error: "a list of at least one PEM file" })
+      .describe("PEM files of the certificate chain, put together in order, leaf first."),
+    privateKey: field
+      .pemFile()
+      .describe("PEM file of the key: PKCS#8, PKCS#1 or EC (SEC1), not encrypted."),
+  },
+  OBJECT,
+);
+
+const serverTls = z
+  .strictObject(
+    {
+      alpnProtocols: z
+        .array(
+          field.checkedText("a protocol name such as h2", (name) =>
+            name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
+          ),
+          { error: "a list of protocol names" },
+        )
+        .default([])
+        .describe("Protocols offered to clients by ALPN, in the order of preference."),
+      defaultIdentity: identity
+        .optional()
+        .describe("Shown to clients that ask for no name, or for one that is not in `identities`."),
+      identities: z
+        .record(z.string(), identity, { error: "an object from names to identities" })
+        .default({})
+        .describe("Identities by the name a client asks for: exact, or `*.example.com`."),
+      handshakeTimeoutMs: field
+        .duration("milliseconds", 1)
+        .default(DEFAULTS.serverTls.handshakeTimeoutMs)
+        .describe("Longest time for a TLS handshake with a client."),
+    },
+    OBJECT,
+  )
+  .describe("Makes the server speak TLS. At least one identity is needed.");
+
+const server = z.strictObject(
+  {
+    port: field
+      .whole("a port from 0 to 65535", 0, 65_535)
+      .describe("Port to listen on. 0 asks the system for a free one."),
+    ip: field.ip().default(DEFAULTS.server.ip).describe("Address to listen on."),
+    dstName: field.path().describe("Path that connections go to."),
+    tls: serverTls.optional(),
+    connectTimeoutMs: field
+      .limitOf("milliseconds")
+      .default(DEFAULTS.server.connectTimeoutMs)
+      .describe(
+        "Longest time from accepting a connection to having an endpoint for it. 0: no limit.",
+      ),
+    connectionLifetimeSecs: field
+      .limitOf("seconds")
+      .default(DEFAULTS.server.connectionLifetimeSecs)
+      .describe("Longest life of a connection once it has an endpoint. 0: no limit."),
+    idleTimeoutSecs: field
+      .limitOf("seconds")
+      .default(DEFAULTS.server.idleTimeoutSecs)
+      .describe("Longest time without a byte in either direction. 0: no limit."),
+    maxConcurrency: field
+      .count(1)
+      .default(DEFAULTS.server.maxConcurrency)
+      .describe("Connections served at a time; more wait in the queue of the system."),
+  },
+  OBJECT,
+);
+
+const router = z.strictObject(
+  {
+    label: field.text("a text").describe("Name of the router in metrics. Unique."),
+    interpreter,
+    servers: z.array(server, LIST).describe("Where the router accepts connections."),
+    client,
+  },
+  OBJECT,
+);
+
+/** A whole configuration file. */
+export const fileSchema = z
+  .strictObject(
+    {
+      $schema: z
+        .string({ error: "a text" })
+        .optional()
+        .describe("For editors: where the JSON Schema of this file is. Ignored."),
+      admin,
+      routers: z.array(router, LIST).describe("Routers join servers to the names they serve."),
+      bufferSizeBytes: field
+        .count(1)
+        .default(DEFAULTS.bufferSizeBytes)
+        .describe("Bytes of a client kept, for each connection, while its endpoint is connected."),
+      workers: z
+        .union(
+          [
+            field.whole("a whole number from 1 to 1024, or auto", 1, 1024),
+            z.literal("auto", { error: "a whole number from 1 to 1024, or auto" }),
+          ],
+          { error: "a whole number from 1 to 1024, or auto" },
+        )
+        .default(DEFAULTS.workers)
+        .describe("Threads that serve connections; `auto` for one a core."),
+    },
+    { error: "an object with the key routers" },
+  )
+  .describe("Configuration of linkerd-tcp.");
+
+/** A file that fits the schema, defaults applied. */
+export type File = z.output<typeof fileSchema>;
+export type FileRouter = File["routers"][number];
+export type FileServer = FileRouter["servers"][number];
+export type FileServerTls = NonNullable<FileServer["tls"]>;
+export type FileIdentity = NonNullable<FileServerTls["defaultIdentity"]>;
+export type FileClient = NonNullable<FileRouter["client"]>;
+export type FileConnector = Omit<Extract<FileClient, { kind: "io.l5d.global" }>, "kind">;

@@ -1,0 +1,44 @@
+// Reads the text of an endpoint file: one endpoint a line, `#` begins a comment.
+import type { HostEndpoint } from "../config/types.ts";
+import { type EndpointLineResult, parseEndpointLine } from "../naming/endpoint-line.ts";
+
+export interface FsFile {
+  readonly endpoints: readonly HostEndpoint[];
+  readonly problems: readonly LineProblem[];
+}
+
+/** A line that says nothing usable. */
+export interface LineProblem {
+  /** From 1. */
+  readonly line: number;
+  /** A clause for people. */
+  readonly problem: string;
+}
+
+/**
+ * Reads all lines. A bad line is a problem and the others count all the same; linkerd refuses the whole file, which
+ * turns a slip of the pen into an outage. Any text gives a value.
+ */
+export function parseFsFile(text: string): FsFile {
+  const endpoints: HostEndpoint[] = [];
+  const problems: LineProblem[] = [];
+  for (const [index, full] of text.split(/\r\n|\n|\r/).entries()) {
+    const [content = ""] = full.split("#");
+    // An editor's byte order mark is no part of the first host.
+    const line = content.replace(/^\ufeff/, "").trim();
+    if (line === "") continue;
+    const result = parseLine(line);
+    if ("problem" in result) problems.push({ line: index + 1, problem: result.problem });
+    else endpoints.push(result);
+  }
+  return { endpoints, problems };
+}
+
+function parseLine(line: string): EndpointLineResult {
+  try {
+    return parseEndpointLine(line);
+  } catch {
+    // See endpoint-set.ts: some IPv6 literals cannot be made canonical.
+    return { problem: "the host must be an IP address or a host name" };
+  }
+}

@@ -1,0 +1,138 @@
+// A list of endpoints whose hosts may be names: keeps the names' addresses up to date and tells what the list stands for.
+import { isIP } from "node:net";
+import type { HostEndpoint } from "../config/types.ts";
+import type { Cancel, Clock } from "../lib/clock.ts";
+import type { Rng } from "../lib/rng.ts";
+import type { Resolution } from "../naming/resolution.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { endpointSet, type RawEndpoint } from "./endpoint-set.ts";
+import type { HostAnswer, HostLookup } from "./host-lookup.ts";
+import type { ResolverMetrics } from "./metrics.ts";
+
+export interface HostDeps {
+  readonly lookup: HostLookup;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly metrics: ResolverMetrics;
+}
+
+/** Names are looked up again after this, give or take a fifth: as often as namerd does it for `/$/inet`. */
+const REFRESH_MS = 5_000;
+/** How long the hosts that are known wait for the others before they are reported without them. */
+const PATIENCE_MS = 1_000;
+
+interface Host {
+  /** The last addresses it had. */
+  ips: readonly string[];
+  answer: HostAnswer | undefined;
+  asking: boolean;
+}
+
+/**
+ * Follows one list. Each host keeps the addresses it had last when it cannot be looked up any more, whatever the reason:
+ * a name server that fails must not take live endpoints away. Reports after each round of look-ups, changed or not, so
+ * that answers are known to be fresh.
+ */
+export class HostEndpoints {
+  readonly #deps: HostDeps;
+  readonly #report: (resolution: Resolution) => void;
+  readonly #hosts = new Map<string, Host>();
+  #endpoints: readonly HostEndpoint[] | undefined;
+  #inRound = false;
+  #cancelTimer: Cancel | undefined;
+
+  constructor(deps: HostDeps, report: (resolution: Resolution) => void) {
+    this.#deps = deps;
+    this.#report = report;
+  }
+
+  /** Follows this list from now on. Reports at once if no name must be looked up first. */
+  set(endpoints: readonly HostEndpoint[]): void {
+    if (this.#endpoints !== undefined && Bun.deepEquals(this.#endpoints, endpoints)) return;
+    this.#endpoints = endpoints;
+    const names = new Set(endpoints.map(({ host }) => host).filter((host) => isIP(host) === 0));
+    for (const host of this.#hosts.keys()) if (!names.has(host)) this.#hosts.delete(host);
+    for (const host of names) {
+      if (this.#hosts.has(host)) continue;
+      this.#hosts.set(host, { ips: [], answer: undefined, asking: false });
+    }
+    this.#round();
+  }
+
+  /** Follows nothing, and reports nothing, until the next `set`. */
+  clear(): void {
+    this.#endpoints = undefined;
+    this.#hosts.clear();
+    this.#inRound = false;
+    this.#setTimer(undefined);
+  }
+
+  #round(): void {
+    this.#inRound = true;
+    for (const [name, host] of this.#hosts) {
+      // A look-up cannot be stopped; a second one beside it would only pile up.
+      if (!host.asking) void this.#ask(name, host);
+    }
+    if (this.#settled) return this.#endRound();
+    this.#setTimer(this.#deps.clock.after(PATIENCE_MS, () => this.#endRound()));
+  }
+
+  get #settled(): boolean {
+    return this.#hosts.values().every((host) => !host.asking);
+  }
+
+  async #ask(name: string, host: Host): Promise<void> {
+    const { lookup, clock, metrics } = this.#deps;
+    host.asking = true;
+    const startMs = clock.now();
+    const answer = await lookup(name);
+    host.asking = false;
+    // The list may have changed meanwhile.
+    if (this.#hosts.get(name) !== host) return;
+    metrics.observeLatency(clock.now() - startMs);
+    this.#note(name, host, answer);
+    host.answer = answer;
+    if (answer.state === "found") host.ips = answer.ips;
+    // One that comes after the round has ended is told by itself.
+    if (this.#settled || !this.#inRound) this.#endRound();
+  }
+
+  #endRound(): void {
+    this.#inRound = false;
+    const waitMs = REFRESH_MS * (0.8 + this.#deps.rng.next() * 0.4);
+    this.#setTimer(this.#deps.clock.after(waitMs, () => this.#round()));
+    const resolution = this.#resolution();
+    if (resolution !== undefined) this.#report(resolution);
+  }
+
+  #resolution(): Resolution | undefined {
+    const list = this.#endpoints ?? [];
+    const { endpoints } = endpointSet(list.flatMap((endpoint) => this.#expand(endpoint)));
+    if (endpoints.length > 0 || list.length === 0) return { state: "bound", endpoints };
+    for (const [name, { answer }] of this.#hosts) {
+      if (answer === undefined) return undefined;
+      if (answer.state !== "failed") continue;
+      return { state: "failed", cause: `cannot look up ${name} (${answer.cause})` };
+    }
+    return { state: "neg" };
+  }
+
+  #expand({ host, port, weight }: HostEndpoint): RawEndpoint[] {
+    const ips = this.#hosts.get(host)?.ips ?? [host];
+    return ips.map((ip) => ({ ip, port, weight }));
+  }
+
+  #note(name: string, { answer: last, ips }: Host, answer: HostAnswer): void {
+    if (answer.state === (last?.state ?? "found")) return;
+    const { log } = this.#deps;
+    if (answer.state === "found") return log.info("a host name is known again", () => ({ name }));
+    const cause = answer.state === "unknown" ? "no such name" : answer.cause;
+    log.warn("cannot look up a host name", () => ({ name, cause, kept: ips.length }));
+  }
+
+  #setTimer(cancel: Cancel | undefined): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = cancel;
+  }
+}

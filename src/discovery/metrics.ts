@@ -1,0 +1,37 @@
+// The metrics of a name source: how its answers came and what they were worth.
+import type { Resolution } from "../naming/resolution.ts";
+import { RESOLVER_METRICS } from "../telemetry/catalogue.ts";
+import type { Counter, Histogram } from "../telemetry/metrics.ts";
+import type { Registry } from "../telemetry/registry.ts";
+
+/** Handles of one resolver. */
+export class ResolverMetrics {
+  readonly #successes: Counter;
+  readonly #failures: Counter;
+  readonly #latency: Histogram;
+  readonly #skipped: Counter;
+
+  /** `namespace` is namerd's, and empty for other sources; `router` is the label of the router that asks. */
+  constructor(registry: Registry, namespace: string, router: string) {
+    this.#successes = registry.counter(RESOLVER_METRICS.successes, namespace, router);
+    this.#failures = registry.counter(RESOLVER_METRICS.failures, namespace, router);
+    this.#latency = registry.histogram(RESOLVER_METRICS.latency, namespace, router);
+    this.#skipped = registry.counter(RESOLVER_METRICS.skipped, namespace, router);
+  }
+
+  /** Counts an answer as it is reported. Pending is no outcome. */
+  count(resolution: Resolution): void {
+    if (resolution.state === "pending") return;
+    (resolution.state === "bound" ? this.#successes : this.#failures).add(1);
+  }
+
+  /** Counts the time from a question to its answer, in milliseconds. */
+  observeLatency(ms: number): void {
+    this.#latency.observe(ms);
+  }
+
+  /** Counts addresses that were left out of an answer. */
+  skip(count: number): void {
+    this.#skipped.add(count);
+  }
+}

@@ -1,0 +1,76 @@
+// One endpoint on one line, as files of io.l5d.fs hold them and as a configuration may list them.
+import { isIPv6 } from "node:net";
+import { canonicalIp, parsePort } from "../lib/address.ts";
+
+/** An endpoint as written. */
+export interface EndpointLine {
+  /** Canonical IP literal, or a host name as it was written. */
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** Finite, 0 or more; 1 when the line gives none. */
+  readonly weight: number;
+}
+
+export type EndpointLineResult = EndpointLine | { readonly problem: string };
+
+const WEIGHT = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/;
+
+/**
+ * Reads `host port`, `host:port`, `[::1]:80` or `::1 80`, each with or without ` * weight`. Comments and blank lines
+ * are the caller's part. `problem` is a clause for people, without the line itself.
+ */
+export function parseEndpointLine(text: string): EndpointLineResult {
+  const [addressPart = "", weightPart, ...more] = text.split("*");
+  if (more.length > 0) return { problem: "there is more than one *" };
+  const weight = weightPart === undefined ? 1 : readWeight(weightPart.trim());
+  if (weight === undefined) return { problem: "the weight after * must be a number, 0 or more" };
+  const words = addressPart.trim().split(/\s+/);
+  if (words.length > 2) return { problem: "a weight is written after *, as in host:port * 2" };
+  const [first = "", second] = words;
+  if (first === "") return { problem: "the host is missing" };
+  const parts = second === undefined ? splitAtColon(first) : { host: first, port: second };
+  if ("problem" in parts) return parts;
+  const port = parsePort(parts.port);
+  if (port === undefined) return { problem: "the port must be a number from 1 to 65535" };
+  const host = readHost(parts.host);
+  if (host === undefined) return { problem: "the host must be an IP address or a host name" };
+  return { host, port, weight };
+}
+
+/** The canonical spelling of an IP literal, a host name as it is; undefined for anything else. */
+export function readHost(text: string): string | undefined {
+  return readIp(text) ?? (HOST_NAME.test(text) ? text : undefined);
+}
+
+/** The canonical spelling of an IP literal; undefined for anything else, whatever it is. */
+export function readIp(text: string): string | undefined {
+  try {
+    return canonicalIp(text);
+  } catch {
+    // Some literals that node:net takes, such as `0:0::0:0:0.0.0.0`, the URL parser behind canonicalIp throws at.
+    return undefined;
+  }
+}
+
+type Split = { readonly host: string; readonly port: string } | { readonly problem: string };
+
+function splitAtColon(word: string): Split {
+  // "::1:80" may be an address without a port as well as ::1 with one.
+  if (isIPv6(word)) return { problem: "an IPv6 address with a port is written [::1]:80" };
+  const colon = word.lastIndexOf(":");
+  if (colon < 0 || word.endsWith("]")) return { problem: "the port is missing" };
+  const host = word.slice(0, colon);
+  if (host === "") return { problem: "the host is missing" };
+  if (host.includes(":") && !host.startsWith("[")) {
+    return { problem: "an IPv6 address with a port is written [::1]:80" };
+  }
+  return { host, port: word.slice(colon + 1) };
+}
+
+function readWeight(text: string): number | undefined {
+  if (!WEIGHT.test(text)) return undefined;
+  const weight = Number(text);
+  return Number.isFinite(weight) ? weight : undefined;
+}

@@ -1,0 +1,122 @@
+// Sockets and a connector that tests drive by hand.
+import type {
+  ConnectAttempt,
+  ConnectFailure,
+  ConnectObserver,
+  Connector,
+  ConnectTarget,
+} from "../../src/transport/connector.ts";
+import type { Socket, SocketOwner } from "../../src/transport/socket.ts";
+
+const NOBODY: SocketOwner = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
+
+/** A socket that notes what is done to it. `room` is how many bytes it takes until more is allowed. */
+export class FakeSocket implements Socket {
+  data: SocketOwner = NOBODY;
+  room = Number.POSITIVE_INFINITY;
+  written = "";
+  paused = false;
+  finished = false;
+  state: "open" | "closed" | "reset" = "open";
+
+  write(bytes: Uint8Array): number {
+    if (this.state !== "open" || this.finished) return -1;
+    const taken = Math.min(bytes.length, this.room);
+    this.room -= taken;
+    this.written += new TextDecoder().decode(bytes.subarray(0, taken));
+    return taken;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  shutdown(): void {
+    this.finished = true;
+  }
+
+  close(): void {
+    this.#end("closed");
+  }
+
+  terminate(): void {
+    this.#end("reset");
+  }
+
+  /** The peer sends `text`. */
+  receive(text: string): void {
+    this.data.onData(new TextEncoder().encode(text));
+  }
+
+  /** The peer ends its direction; after our own end the socket is gone. */
+  receiveEnd(): void {
+    if (this.finished) this.close();
+    else this.data.onEnd();
+  }
+
+  /** The peer resets. */
+  receiveReset(): void {
+    this.state = "reset";
+    this.data.onClose(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
+  }
+
+  /** Takes `bytes` more. */
+  allow(bytes: number): void {
+    this.room = bytes;
+    this.data.onDrain();
+  }
+
+  #end(state: "closed" | "reset"): void {
+    if (this.state !== "open") return;
+    this.state = state;
+    this.data.onClose(undefined);
+  }
+}
+
+/** One attempt that a test decides. */
+export class FakeAttempt implements ConnectAttempt {
+  readonly target: ConnectTarget;
+  readonly #observer: ConnectObserver;
+  aborted = false;
+
+  constructor(target: ConnectTarget, observer: ConnectObserver) {
+    this.target = target;
+    this.#observer = observer;
+  }
+
+  abort(): void {
+    this.aborted = true;
+  }
+
+  succeed(): FakeSocket {
+    const socket = new FakeSocket();
+    this.#observer.onConnected(socket);
+    return socket;
+  }
+
+  fail(failure: ConnectFailure = "refused"): void {
+    this.#observer.onConnectFailed(failure, "as the test says");
+  }
+}
+
+/** Keeps attempts until the test decides them. */
+export class FakeConnector implements Connector {
+  readonly attempts: FakeAttempt[] = [];
+
+  connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {
+    const attempt = new FakeAttempt(target, observer);
+    this.attempts.push(attempt);
+    return attempt;
+  }
+
+  /** The newest attempt. */
+  get last(): FakeAttempt {
+    const attempt = this.attempts.at(-1);
+    if (attempt === undefined) throw new Error("nothing was attempted");
+    return attempt;
+  }
+}

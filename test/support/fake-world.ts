@@ -1,0 +1,79 @@
+// A server with one balancer and no real sockets: everything between accept and close, driven by hand.
+import { Balancer, type BalancerSettings } from "../../src/balancer/balancer.ts";
+import { Endpoint } from "../../src/balancer/endpoint.ts";
+import { BalancerMetrics } from "../../src/balancer/metrics.ts";
+import { seededRng } from "../../src/lib/rng.ts";
+import { Descriptors } from "../../src/proxy/descriptors.ts";
+import { ServerMetrics } from "../../src/proxy/metrics.ts";
+import { Server, type ServerSettings } from "../../src/proxy/server.ts";
+import { Aggregate } from "../../src/telemetry/aggregate.ts";
+import { EndpointRow, newEndpointPage } from "../../src/telemetry/endpoint-table.ts";
+import { silentLogger } from "../../src/telemetry/log.ts";
+import { Registry } from "../../src/telemetry/registry.ts";
+import { connectTarget } from "../../src/transport/connector.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { FakeConnector, FakeSocket } from "./fake-sockets.ts";
+
+const SERVER: ServerSettings = {
+  tls: false,
+  connectTimeoutMs: 1_000,
+  handshakeTimeoutMs: 500,
+  connectionLifetimeMs: Number.POSITIVE_INFINITY,
+  idleTimeoutMs: Number.POSITIVE_INFINITY,
+  maxConcurrency: 100,
+  earlyLimitBytes: 100,
+};
+
+const BALANCER: BalancerSettings = {
+  maxWaiters: 100,
+  minConnections: 0,
+  maxConsecutiveFailures: 5,
+  failurePenaltyMs: 1_000,
+};
+
+/** Endpoints are numbered from 1; there is one to begin with. */
+export function fakeWorld(
+  settings: Partial<ServerSettings> = {},
+  balancing: Partial<BalancerSettings> = {},
+) {
+  const clock = new FakeClock();
+  const connector = new FakeConnector();
+  const aggregate = new Aggregate();
+  const registry = new Registry(aggregate.source("test"));
+  const row = new EndpointRow(new Float64Array(newEndpointPage(1)), 0, 0, 1);
+  const endpoint = new Endpoint(1, connectTarget("127.0.0.1", 1001), 1, row);
+  const balancer = new Balancer({
+    settings: { ...BALANCER, ...balancing },
+    connector,
+    metrics: new BalancerMetrics(registry, "rt", "/svc/web"),
+    clock,
+    rng: seededRng(1),
+    log: silentLogger,
+    peerHasClosed: () => false,
+    onReleased: () => {},
+  });
+  balancer.update({ known: true, added: [endpoint], reweighed: [], removed: [] });
+  const all = { ...SERVER, ...settings };
+  const server = new Server({
+    settings: all,
+    metrics: new ServerMetrics(registry, "rt", "127.0.0.1:1", all.tls),
+    descriptors: new Descriptors(1_000),
+    clock,
+    log: silentLogger,
+    route: () => balancer,
+  });
+  /** The sum of a metric's series whose labels contain `label`. */
+  const metric = (name: string, label?: string): number => {
+    const family = aggregate.collect().find(({ definition }) => definition.name === name);
+    const series =
+      family?.series.filter(({ labels }) => label === undefined || labels.includes(label)) ?? [];
+    return series.reduce((sum, { numbers }) => sum + (numbers[0] ?? 0), 0);
+  };
+  /** A client connects. */
+  const accept = () => {
+    const socket = new FakeSocket();
+    socket.data = server.accept(socket);
+    return socket;
+  };
+  return { clock, connector, balancer, endpoint, server, metric, accept };
+}

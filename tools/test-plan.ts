@@ -1,0 +1,102 @@
+// Decides which test files run together, and what the outcome of the runs is.
+import { parseJunit, type SkippedTest } from "./junit.ts";
+
+/** One start of `bun test`. */
+export interface TestRun {
+  /** From the root. */
+  readonly files: readonly string[];
+  readonly flags: readonly string[];
+}
+
+/** What came of a run. `junit` is empty when no report was written. */
+export interface RunResult {
+  readonly run: TestRun;
+  readonly exitCode: number;
+  readonly junit: string;
+}
+
+/** What came of all runs. */
+export interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly SkippedTest[];
+  /** What failed without being a failed test: each is in `failed` too. */
+  readonly problems: readonly string[];
+}
+
+// They listen, start processes and look at the clock of the machine, so that they get it to themselves.
+const ALONE = "test/integration/";
+const TAKES_VALUE = new Set(["-t", "--test-name-pattern", "--timeout", "--seed", "--retry"]);
+// With these not every file runs, and a missing report says nothing.
+const RUNS_A_PART = /^--(?:bail|shard|changed)\b/;
+
+/** A flag after which most tests are skipped on purpose. */
+export const NAME_PATTERN = /^(?:-t|--test-name-pattern)/;
+
+/**
+ * The runs for a command line: patterns choose files by a part of their path, and everything else goes to `bun test`
+ * as it is. A run without files is left out.
+ */
+export function planRuns(
+  args: readonly string[],
+  files: readonly string[],
+  cores: number,
+): readonly TestRun[] {
+  const { patterns, flags } = splitArgs(args);
+  const chosen = files.filter(
+    (file) => patterns.length === 0 || patterns.some((pattern) => `./${file}`.includes(pattern)),
+  );
+  return [
+    {
+      files: chosen.filter((file) => !file.startsWith(ALONE)),
+      flags: [`--parallel=${cores}`, ...flags],
+    },
+    { files: chosen.filter((file) => file.startsWith(ALONE)), flags: ["--isolate", ...flags] },
+  ].filter((run) => run.files.length > 0);
+}
+
+/** Adds up the runs. Whatever went wrong without a failed test to show for it counts as one. */
+export function outcomeOf(results: readonly RunResult[]): Outcome {
+  const reports = results.map((result) => ({ ...result, report: parseJunit(result.junit) }));
+  const skipped = reports.flatMap(({ report }) => report.skipped);
+  const passed = reports.reduce((sum, { report }) => sum + report.passed, 0);
+  const failed = reports.reduce((sum, { report }) => sum + report.failed, 0);
+  const problems = reports.flatMap(({ run, exitCode, report }) => {
+    const silent = run.flags.some((flag) => RUNS_A_PART.test(flag))
+      ? []
+      : run.files
+          .filter((file) => !report.files.has(file))
+          .map((file) => `${file}: reported no test; it crashed, ended the run, or is empty`);
+    if (exitCode === 0 || report.failed + silent.length > 0) return silent;
+    // A name pattern that finds its tests in another run is an error to Bun.
+    if (run.flags.some((flag) => NAME_PATTERN.test(flag)) && report.passed === 0) return [];
+    return [`bun test ended with ${exitCode}, though no test of its report failed`];
+  });
+  if (passed + failed + problems.length === 0) problems.push("no test ran");
+  return { passed, failed: failed + problems.length, skipped, problems };
+}
+
+/** The line that CI reads. */
+export function closingLine({ passed, failed, skipped }: Outcome): string {
+  const counts = `${passed} passed, ${failed} failed`;
+  return skipped.length === 0 ? counts : `${counts}, ${skipped.length} skipped`;
+}
+
+/** Why a test is skipped, from the line of source that declares it: `skipIf(!hasStrace)`. */
+export function skipReason(sourceLine: string): string {
+  return (
+    /\.((?:skipIf|if|todoIf)\(.*?\))\(/.exec(sourceLine)?.[1] ??
+    /\.(skip|todo)\b/.exec(sourceLine)?.[1] ??
+    "with its suite"
+  );
+}
+
+function splitArgs(args: readonly string[]): { patterns: string[]; flags: string[] } {
+  const patterns: string[] = [];
+  const flags: string[] = [];
+  for (const [index, arg] of args.entries()) {
+    const isValue = TAKES_VALUE.has(args[index - 1] ?? "");
+    (isValue || arg.startsWith("-") ? flags : patterns).push(arg);
+  }
+  return { patterns, flags };
+}
