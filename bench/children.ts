@@ -1,5 +1,6 @@
 // The processes that a run starts, and their certain end.
 import { createServer } from "node:net";
+import { childrenOf } from "./measure.ts";
 
 /** A started process. */
 export interface Child {
@@ -46,16 +47,21 @@ export class Children {
     try {
       for (const port of ports) await accepting(port, child);
     } catch (cause) {
-      child.kill("SIGKILL");
+      killTree(child.pid);
       const lines = (await log.text()).trim().split("\n").slice(-5).join("\n");
       throw new Error(`${argv.join(" ")}: ${String(cause)}\n${lines}`, { cause });
     }
     return { pid: child.pid, stop: () => stop(child) };
   }
 
-  /** Kills what still runs, at once. */
+  /** Ends all that still run and waits until they are gone. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running].map(stop));
+  }
+
+  /** Kills what still runs, at once, and what it has started: a worker of nginx outlives its master. */
   killAll(): void {
-    for (const child of this.#running) child.kill("SIGKILL");
+    for (const { pid } of this.#running) killTree(pid);
   }
 }
 
@@ -64,6 +70,15 @@ async function stop(child: Bun.Subprocess): Promise<void> {
   const timer = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
   await child.exited;
   clearTimeout(timer);
+}
+
+function killTree(pid: number): void {
+  try {
+    for (const child of childrenOf(pid)) killTree(child);
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 async function accepting(port: number, child: Bun.Subprocess): Promise<void> {

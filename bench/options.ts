@@ -15,6 +15,8 @@ export interface Options {
   /** The program of ours, below its root. */
   readonly main: string;
   readonly save: boolean;
+  /** Leaves it to the system which core anything runs on. */
+  readonly unpinned: boolean;
 }
 
 export const USAGE = `Usage: npm run bench -- [options]
@@ -25,6 +27,7 @@ export const USAGE = `Usage: npm run bench -- [options]
   --proxies ours,nginx  only these proxies: ours, haproxy, nginx
   --ours-at REVISION    ours at another commit too, beside the working tree
   --main FILE           the program of ours (src/main.ts)
+  --unpinned            leave it to the system which core each process runs on
   --save                write bench/results/DATE-COMMIT.md, latest.md and docs/benchmark.svg`;
 
 const PROXIES = ["ours", "haproxy", "nginx"];
@@ -44,6 +47,7 @@ export function parseOptions(
       "ours-at": { type: "string" },
       main: { type: "string", default: "src/main.ts" },
       save: { type: "boolean", default: false },
+      unpinned: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -60,6 +64,7 @@ export function parseOptions(
     oursAt: values["ours-at"],
     main: values.main,
     save: values.save,
+    unpinned: values.unpinned,
   };
 }
 

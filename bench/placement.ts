@@ -18,8 +18,8 @@ export function placementOn(cores: readonly number[], canPin: boolean): Placemen
   const [first, second, third, fourth] = cores;
   if (!canPin || first === undefined || second === undefined) {
     const none = undefined;
-    const why = canPin ? "one core only" : "taskset is not installed";
-    return { proxy: none, pair: none, generator: none, backend: none, summary: `unpinned: ${why}` };
+    const summary = "nothing pinned to a core";
+    return { proxy: none, pair: none, generator: none, backend: none, summary };
   }
   const generator = third ?? second;
   const backend = fourth ?? generator;

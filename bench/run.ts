@@ -29,6 +29,7 @@ async function main(): Promise<never> {
   process.on("SIGTERM", () => process.exit(143));
   try {
     const run = await bench(options, dir, children);
+    await children.stopAll();
     console.log(report(run));
     if (options.save) say(`written: ${(await save(run, ROOT)).join(", ")}`);
     const failed = run.results.some(({ columns }) => columns.some(({ failure }) => failure));
@@ -54,7 +55,7 @@ function readOptions(): Options {
 
 async function bench(options: Options, dir: string, children: Children): Promise<Run> {
   if (load() > QUIET_LOAD) say(`the load of this machine is ${load()}: figures will be rough`);
-  const placement = placementOn(usableCores(), Bun.which("taskset") !== null);
+  const placement = placementOn(usableCores(), canPin(options));
   const known = { commit: commitOf(ROOT), placement: placement.summary };
   const workloads = WORKLOADS.filter(({ id }) => options.only?.includes(id) ?? true);
   const fields = {
@@ -83,6 +84,10 @@ async function bench(options: Options, dir: string, children: Children): Promise
   );
   const command = ["npm run bench --", ...Bun.argv.slice(2)].join(" ");
   return { facts, rounds: options.rounds, quick: options.quick, command, results };
+}
+
+function canPin({ unpinned }: Options): boolean {
+  return !unpinned && Bun.which("taskset") !== null;
 }
 
 async function entries(

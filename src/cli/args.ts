@@ -1,8 +1,8 @@
 // Reads the command line: argv in, a command out. Knows the file system only through its argument.
 import { extname } from "node:path";
 import { parseArgs as tokenize } from "node:util";
-import { type Address, splitHostPort } from "../lib/address.ts";
-import { readHost, readIp } from "../naming/endpoint-line.ts";
+import { type Address, canonicalIp, parsePort } from "../lib/address.ts";
+import { readHost } from "../naming/endpoint-line.ts";
 import { parsePath, printPath } from "../naming/path.ts";
 import { suggest } from "../config/suggest.ts";
 import {
@@ -186,17 +186,21 @@ function wrongValue(option: string, expected: string): Command {
   return usageError(`--${option} must be ${expected}, such as ${fallback}`);
 }
 
+const HOST_AND_PORT = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/;
+
 /** `ip:port`, where the port may be 0 for a free one. */
 function parseListenAddress(text: string): Address | undefined {
-  const match = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(text);
-  const ip = readIp(match?.[1] ?? "");
-  const port = Number(match?.[2]);
+  const [, host = "", digits] = HOST_AND_PORT.exec(text) ?? [];
+  const ip = canonicalIp(host);
+  const port = Number(digits);
   return ip === undefined || port > 65_535 ? undefined : { ip, port };
 }
 
-function parseHostPort(text: string): ReturnType<typeof splitHostPort> {
-  const parts = /^\[.*[^\]]$/.test(text) && parseListenAddress(text) === undefined ? undefined : splitHostPort(text);
-  return parts === undefined || readHost(parts.host) === undefined ? undefined : parts;
+function parseHostPort(text: string): QuickCommand["namerd"] | undefined {
+  const [, name = "", digits = ""] = HOST_AND_PORT.exec(text) ?? [];
+  const host = readHost(name);
+  const port = parsePort(digits);
+  return host === undefined || port === undefined ? undefined : { host, port };
 }
 
 function parseCount(text: string): number | undefined {

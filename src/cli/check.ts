@@ -11,12 +11,7 @@ import type {
 } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
 import { EXIT } from "./exit-codes.ts";
-
-/** Where a command prints. */
-export interface Output {
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-}
+import type { Output } from "./output.ts";
 
 /** Checks the configuration at `path` (`-` for standard input) and returns the exit code. */
 export async function check(path: string, output: Output): Promise<number> {

@@ -2,9 +2,10 @@
 import { statSync } from "node:fs";
 import { VERSION } from "../app/version.ts";
 import { type FileSystemView, parseArgs } from "./args.ts";
-import { check, type Output } from "./check.ts";
+import { check } from "./check.ts";
 import { EXIT } from "./exit-codes.ts";
 import { helpText, PROGRAM } from "./help.ts";
+import { systemOutput as output } from "./output.ts";
 import { run, runQuick } from "./run.ts";
 
 /** Reads the arguments after the program's name and runs the command. Resolves with the exit code. */
@@ -12,33 +13,28 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   const command = parseArgs(argv, FILES);
   switch (command.command) {
     case "run":
-      return await run(command.path, OUTPUT);
+      return await run(command.path, output);
     case "quick":
-      return await runQuick(command, OUTPUT);
+      return await runQuick(command, output);
     case "check":
-      return await check(command.path, OUTPUT);
+      return await check(command.path, output);
     case "demo": {
       const { demo } = await import("./demo.ts");
-      return await demo(OUTPUT);
+      return await demo(output);
     }
     case "help":
-      OUTPUT.out(helpText(command.topic));
+      output.out(helpText(command.topic));
       return EXIT.ok;
     case "version":
-      OUTPUT.out(`${PROGRAM} ${VERSION}\n`);
+      output.out(`${PROGRAM} ${VERSION}\n`);
       return EXIT.ok;
     case "usage-error":
-      OUTPUT.err(`${command.message}\n`);
+      output.err(`${command.message}\n`);
       return EXIT.usage;
     default:
       return command satisfies never;
   }
 }
-
-const OUTPUT: Output = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-};
 
 const FILES: FileSystemView = {
   isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === false,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config, ServerConfig } from "../config/types.ts";
-import type { Output } from "./check.ts";
+import type { Output } from "./output.ts";
 import { serve } from "./run.ts";
 
 const PROXY_PORT = 7474;

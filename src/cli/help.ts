@@ -101,8 +101,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "check",
     usage: "check <PATH>",
-    summary: "Check a configuration file and say what would be served, without listening.",
-    details: ["Every problem is printed, with its line. A file called check is run as ./check."],
+    summary: "Say what a configuration file would serve, or what is wrong with it.",
+    details: [
+      "Nothing is listened on. Every problem is printed, with its line. A file called check is run as ./check.",
+    ],
     operands: [CONFIG_PATH],
     options: [],
   },

@@ -9,8 +9,9 @@ import { systemRng } from "../lib/rng.ts";
 import { logFilterFromEnv } from "../telemetry/log-filter.ts";
 import { LogWriter, logStyle } from "../telemetry/log-writer.ts";
 import type { QuickCommand } from "./args.ts";
-import { exitCodeOf, type Output } from "./check.ts";
+import { exitCodeOf } from "./check.ts";
 import { EXIT } from "./exit-codes.ts";
+import { isTerminal, type Output } from "./output.ts";
 import { quickConfig } from "./quick.ts";
 
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
@@ -33,7 +34,7 @@ export async function runQuick(command: QuickCommand, output: Output): Promise<n
 /** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
 export async function serve(config: Config, source: unknown, output: Output): Promise<number> {
   const { filter, warnings } = logFilterFromEnv(process.env);
-  const logSettings = { filter, style: logStyle(process.stderr.isTTY, process.env) };
+  const logSettings = { filter, style: logStyle(isTerminal(2), process.env) };
   const { logger } = new LogWriter(logSettings);
   for (const warning of warnings) logger("cli").warn(warning);
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();

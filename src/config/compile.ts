@@ -1,5 +1,6 @@
 // From a file that fits the schema to the configuration that runs: units, paths, files, and what one key says of another.
-import { parseEndpointLine, readHost, readIp } from "../naming/endpoint-line.ts";
+import { canonicalIp } from "../lib/address.ts";
+import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
 import { parsePath, printPath } from "../naming/path.ts";
 import { resolvePath, type Surroundings, TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
@@ -25,7 +26,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
   const { admin } = file;
   const config: Config = {
     admin: {
-      ip: readIp(admin.ip) ?? admin.ip,
+      ip: canonicalIp(admin.ip) ?? admin.ip,
       port: admin.port,
       graceMs: seconds(admin.graceSecs),
     },
@@ -61,7 +62,7 @@ class Compiler {
 
   #server(server: FileServer, path: ConfigPath): ServerConfig {
     return {
-      ip: readIp(server.ip) ?? server.ip,
+      ip: canonicalIp(server.ip) ?? server.ip,
       port: server.port,
       dstName: canonicalPath(server.dstName),
       tls: server.tls && this.#tls.server(server.tls, [...path, "tls"]),

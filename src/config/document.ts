@@ -110,7 +110,8 @@ function syntaxMessage(error: YAMLError): string {
   const message = error.message
     .replace(/"(?:[^"\\]|\\.)*"?/g, (quoted) => (quoted.length > 40 ? "the text here" : quoted))
     .replace(/flow map/gi, "object")
-    .replace(/flow sequence/gi, "list");
+    .replace(/flow sequence/gi, "list")
+    .replace(" in block collection must be sufficiently indented and", " must");
   return message.charAt(0).toLowerCase() + message.slice(1);
 }
 

@@ -1,7 +1,9 @@
 // The kinds of values a configuration is made of. Each says what it expects in words; issues.ts adds what stands there.
 import { z } from "zod";
-import { parseEndpointLine, readHost, readIp } from "../naming/endpoint-line.ts";
+import { canonicalIp } from "../lib/address.ts";
+import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
 import { parsePath } from "../naming/path.ts";
+import { redact } from "./problems.ts";
 
 /** A whole number. The error texts of all fields are completions of "expected …". */
 export function whole(expected: string, min: number, max: number = Number.MAX_SAFE_INTEGER) {
@@ -41,7 +43,7 @@ export function checkedText(expected: string, complaint: (value: string) => stri
 
 export function ip() {
   return checkedText("an IP address such as 127.0.0.1, 0.0.0.0 or ::1", (value) => {
-    if (readIp(value) !== undefined) return undefined;
+    if (canonicalIp(value) !== undefined) return undefined;
     return value === "localhost" ? "a host name is not enough; write 127.0.0.1" : "";
   });
 }
@@ -70,7 +72,7 @@ export function pemFile() {
 /** A name that TLS can ask for. */
 export function hostName() {
   return checkedText("a host name such as web.example.com", (value) => {
-    if (readIp(value) !== undefined) return "TLS sends names, not IP addresses, as SNI";
+    if (canonicalIp(value) !== undefined) return "TLS sends names, not IP addresses, as SNI";
     return readHost(value) === undefined ? "" : undefined;
   });
 }
@@ -108,7 +110,7 @@ function urlComplaint(value: string): string | undefined {
   if (url === null || !["http:", "https:"].includes(url.protocol)) {
     const mended = `http://${value}`;
     const misses = !value.includes("://") && URL.parse(mended) !== null;
-    return misses ? `the scheme is missing: write http://… or https://…` : "";
+    return misses ? `the scheme is missing: write ${redact(mended)}` : "";
   }
   if (url.search !== "" || url.hash !== "") return "it must not have a query or a fragment";
   return undefined;

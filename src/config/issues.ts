@@ -1,81 +1,64 @@
 // Turns what the schema library found into sentences: what was expected, what stands there, what was probably meant.
 import type { z } from "zod";
-import { childOf, configKeys, knownKeys } from "./keys.ts";
+import { KeyHints } from "./key-hints.ts";
+import { valueAt } from "./keys.ts";
 import { type ConfigPath, type ProblemList, show } from "./problems.ts";
 import { suggest } from "./suggest.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** Names that keys had in earlier versions, or in wrong documents. */
-const EARLIER_NAMES: Readonly<Record<string, string>> = {
-  addr: "ip and port",
-  bufferSize: "bufferSizeBytes",
-  certPaths: "certs",
-  dstPath: "dstName",
-  intervalSecs: "periodSecs",
-  name: "dnsName",
-  namerd: "interpreter",
-  path: "dstName",
-  privateKeyPath: "privateKey",
-  trustCertPaths: "trustCerts",
-  url: "baseUrl",
-};
+/** Notes what the schema found wrong with one document. */
+export class IssueReporter {
+  readonly #raw: unknown;
+  readonly #problems: ProblemList;
+  readonly #hints: KeyHints;
 
-/** Notes the problems of one issue of the schema about the document `raw`. */
-export function reportIssue(issue: Issue, raw: unknown, problems: ProblemList): void {
-  const path = issue.path as ConfigPath;
-  if (issue.code === "unrecognized_keys") {
-    for (const key of issue.keys) {
-      problems.keyError([...path, key], `unknown key${hintForKey(path, key, raw)}`);
+  constructor(raw: unknown, problems: ProblemList) {
+    this.#raw = raw;
+    this.#problems = problems;
+    this.#hints = new KeyHints(raw);
+  }
+
+  report(issue: Issue): void {
+    const path = issue.path as ConfigPath;
+    if (issue.code === "invalid_union") {
+      this.#reportUnion(issue, path);
+      return;
     }
-    return;
+    if (issue.code !== "unrecognized_keys") {
+      this.#reportValue(path, issue.message, reasonOf(issue, valueAt(this.#raw, path)));
+      return;
+    }
+    for (const key of issue.keys) {
+      this.#problems.keyError([...path, key], `unknown key${this.#hints.about(path, key)}`);
+    }
   }
-  if (issue.code === "invalid_union") {
-    reportUnion(issue, raw, problems);
-    return;
-  }
-  report(path, issue.message, raw, problems, reasonOf(issue, valueAt(raw, path)));
-}
 
-/** What stands at `path`; undefined when nothing does. */
-export function valueAt(raw: unknown, path: ConfigPath): unknown {
-  return path.reduce(childOf, raw);
-}
-
-function report(
-  path: ConfigPath,
-  expected: string,
-  raw: unknown,
-  problems: ProblemList,
-  reason: string,
-): void {
-  const value = valueAt(raw, path);
-  if (value === undefined) problems.error(path, `missing: expected ${expected}`);
-  else problems.error(path, `expected ${expected}, found ${show(value)}${reason}`);
-}
-
-function reportUnion(
-  issue: Extract<Issue, { code: "invalid_union" }>,
-  raw: unknown,
-  problems: ProblemList,
-): void {
-  const path = issue.path as ConfigPath;
-  if ("options" in issue && Array.isArray(issue.options)) {
-    const options = issue.options.map(String);
-    const value = valueAt(raw, path);
-    const meant = typeof value === "string" ? suggest(value, options) : undefined;
-    const reason = meant === undefined ? "" : `; did you mean ${show(meant)}?`;
-    report(path, oneOf(options), raw, problems, reason);
-    return;
+  #reportValue(path: ConfigPath, expected: string, reason: string): void {
+    const value = valueAt(this.#raw, path);
+    const message =
+      value === undefined
+        ? `missing: expected ${expected}`
+        : `expected ${expected}, found ${show(value)}${reason}`;
+    this.#problems.error(path, message);
   }
-  // The alternative that fits at its top is the one that was meant: its complaints are the useful ones.
-  const meant = issue.errors.find((branch) => !branch.some(isWrongTypeAtTop));
-  if (meant === undefined) {
-    report(path, issue.message, raw, problems, reasonForNull(valueAt(raw, path)));
-    return;
-  }
-  for (const inner of meant) {
-    reportIssue({ ...inner, path: [...issue.path, ...inner.path] }, raw, problems);
+
+  #reportUnion(issue: Extract<Issue, { code: "invalid_union" }>, path: ConfigPath): void {
+    const value = valueAt(this.#raw, path);
+    if ("options" in issue && Array.isArray(issue.options)) {
+      const options = issue.options.map(String);
+      const meant = typeof value === "string" ? suggest(value, options) : undefined;
+      const reason = meant === undefined ? "" : `; did you mean ${show(meant)}?`;
+      this.#reportValue(path, `one of ${options.map(show).join(", ")}`, reason);
+      return;
+    }
+    // The alternative that fits at its top is the one that was meant: its complaints are the useful ones.
+    const meant = issue.errors.find((branch) => !branch.some(isWrongTypeAtTop));
+    if (meant === undefined) {
+      this.#reportValue(path, issue.message, reasonForNull(value));
+      return;
+    }
+    for (const inner of meant) this.report({ ...inner, path: [...issue.path, ...inner.path] });
   }
 }
 
@@ -101,34 +84,4 @@ function reasonOf(issue: Issue, value: unknown): string {
 
 function reasonForNull(value: unknown): string {
   return value === null ? ": give the key a value or remove it" : "";
-}
-
-function hintForKey(path: ConfigPath, key: string, raw: unknown): string {
-  const known = knownKeys(path, raw);
-  const earlier = Object.hasOwn(EARLIER_NAMES, key) ? EARLIER_NAMES[key] : undefined;
-  if (earlier !== undefined && earlier.split(" and ").every((name) => known.includes(name))) {
-    return `; it is called ${earlier} now`;
-  }
-  const here = valueAt(raw, path);
-  const absent = known.filter((name) => childOf(here, name) === undefined);
-  const meant = suggest(key, absent) ?? suggest(key, known);
-  if (meant !== undefined) return `; did you mean ${show(meant)}?`;
-  const places = placesOf(key);
-  if (places.length > 0) return `; it belongs in ${places.join(" or ")}`;
-  return known.length === 0 ? "" : `; the keys here are ${known.join(", ")}`;
-}
-
-/** The objects that have a key of this name. */
-function placesOf(key: string): readonly string[] {
-  const places = configKeys()
-    .filter(({ path }) => path === key || path.endsWith(`.${key}`))
-    .map(({ path, kind }) => {
-      const place = path === key ? "the top level" : path.slice(0, -key.length - 1);
-      return kind === undefined ? place : `${place} of kind ${kind}`;
-    });
-  return [...new Set(places)];
-}
-
-function oneOf(options: readonly string[]): string {
-  return `one of ${options.map(show).join(", ")}`;
 }

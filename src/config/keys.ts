@@ -13,16 +13,16 @@ export interface ConfigKey {
 }
 
 /** Every key, in the order of the schema, parents before their children. */
-export function configKeys(): readonly ConfigKey[] {
+export function configKeys(schema: JsonSchema = configJsonSchema()): readonly ConfigKey[] {
   const keys: ConfigKey[] = [];
-  collect(configJsonSchema(), "", undefined, keys);
+  collect(schema, "", undefined, keys);
   return keys;
 }
 
-/** The keys that an object may have, which stands at `path` in the document `raw`. */
-export function knownKeys(path: ConfigPath, raw: unknown): readonly string[] {
+/** The keys that an object may have, which stands at `path` in the document `raw`; `root` is the schema. */
+export function knownKeys(path: ConfigPath, raw: unknown, root: JsonSchema): readonly string[] {
   let value = raw;
-  let schema = narrow(configJsonSchema(), value);
+  let schema = narrow(root, value);
   for (const step of path) {
     value = childOf(value, step);
     const below =
@@ -39,6 +39,11 @@ export function knownKeys(path: ConfigPath, raw: unknown): readonly string[] {
 export function childOf(value: unknown, step: string | number): unknown {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
   return (value as Record<string | number, unknown>)[step];
+}
+
+/** What stands at `path`; undefined when nothing does. */
+export function valueAt(raw: unknown, path: ConfigPath): unknown {
+  return path.reduce((value: unknown, step) => childOf(value, step), raw);
 }
 
 /** Of alternatives, the one that `value` was meant to be. */

@@ -1,6 +1,6 @@
 // Loads a configuration: bytes, text, document, file, Config. Needs the schema and YAML libraries, which cost 7 MB of
 // memory for good, so the running proxy goes through load-in-worker.ts.
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { systemClock } from "../lib/clock.ts";
@@ -21,11 +21,13 @@ export async function loadConfig(path: string, stdin?: Uint8Array): Promise<Load
   try {
     bytes = isStdin ? (stdin ?? (await Bun.stdin.bytes())) : readFileSync(path);
   } catch (error) {
-    return unreadable(name, `${whyUnreadable(error)}${hintForName(path)}`);
+    const why = whyUnreadable(error);
+    return unreadable(name, existsSync(path) ? why : `${why}${hintForName(path)}`);
   }
   const text = decodeUtf8(bytes);
   if (text === undefined) return unreadable(name, "it is not text in UTF-8");
-  return loadText(text, name, surroundings(isStdin ? process.cwd() : dirname(resolve(path))));
+  // "-" lies in the working directory, as far as paths go.
+  return loadText(text, name, surroundings(dirname(resolve(path))));
 }
 
 /** Loads a text that was read from `name`. Never throws. */

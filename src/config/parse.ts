@@ -1,6 +1,6 @@
 // From text to a file that fits the schema, or to everything that is wrong with it.
 import { readDocument } from "./document.ts";
-import { reportIssue } from "./issues.ts";
+import { IssueReporter } from "./issues.ts";
 import { childOf } from "./keys.ts";
 import type { ProblemList } from "./problems.ts";
 import { PrunedDocument } from "./prune.ts";
@@ -38,7 +38,8 @@ export function parseConfig(text: string, name: string): ParsedFile {
   }
   const result = fileSchema.safeParse(raw);
   if (result.success) return { file: result.data, raw, problems };
-  for (const issue of result.error.issues) reportIssue(issue, raw, problems);
+  const reporter = new IssueReporter(raw, problems);
+  for (const issue of result.error.issues) reporter.report(issue);
   return { file: acceptable(raw, problems), raw, problems };
 }
 

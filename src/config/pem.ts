@@ -49,7 +49,7 @@ export function readPrivateKey(text: string): Pem<KeyObject> {
     if (KEY_TYPES.includes(value.asymmetricKeyType)) return { ok: true, value };
     return failure(`TLS cannot use a key of the type ${value.asymmetricKeyType}`);
   } catch {
-    return failure("the private key in it cannot be read");
+    return failure("the private key in it cannot be read, or is of a type that TLS does not use");
   }
 }
 

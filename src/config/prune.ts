@@ -1,7 +1,6 @@
 // Takes out of a document what the schema refused, so that what is left can still be checked for other problems.
 import type { z } from "zod";
-import { valueAt } from "./issues.ts";
-import { childOf } from "./keys.ts";
+import { childOf, valueAt } from "./keys.ts";
 import { type ConfigPath, formatPath } from "./problems.ts";
 
 /** Stand-ins for required keys that are missing or refused, so that their surroundings can be checked all the same. */

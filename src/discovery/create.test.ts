@@ -91,6 +91,8 @@ describe("createResolver()", () => {
     await eventually("neg", () => reports.length === 3);
     expect([value("_success_total"), value("_failure_total")]).toEqual([1, 1]);
     expect(value("_skipped_addresses_total")).toBe(1);
+    // One request so far, and on a fake clock it took no time: the first bucket.
+    expect(value("_request_latency_ms")).toBe(1);
     abort.abort();
   });
 });

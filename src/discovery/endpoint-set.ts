@@ -73,13 +73,7 @@ export function sameEndpoints(
 }
 
 function usableIp(value: unknown): string | undefined {
-  if (typeof value !== "string") return undefined;
-  try {
-    return canonicalIp(value);
-  } catch {
-    // Some literals that node:net takes, such as `0:0::0:0:0.0.0.0`, the URL parser behind canonicalIp throws at.
-    return undefined;
-  }
+  return typeof value === "string" ? canonicalIp(value) : undefined;
 }
 
 function isPort(value: unknown): value is number {

@@ -1,6 +1,6 @@
 // Reads the text of an endpoint file: one endpoint a line, `#` begins a comment.
 import type { HostEndpoint } from "../config/types.ts";
-import { type EndpointLineResult, parseEndpointLine } from "../naming/endpoint-line.ts";
+import { parseEndpointLine } from "../naming/endpoint-line.ts";
 
 export interface FsFile {
   readonly endpoints: readonly HostEndpoint[];
@@ -27,18 +27,9 @@ export function parseFsFile(text: string): FsFile {
     // An editor's byte order mark is no part of the first host.
     const line = content.replace(/^\ufeff/, "").trim();
     if (line === "") continue;
-    const result = parseLine(line);
+    const result = parseEndpointLine(line);
     if ("problem" in result) problems.push({ line: index + 1, problem: result.problem });
     else endpoints.push(result);
   }
   return { endpoints, problems };
-}
-
-function parseLine(line: string): EndpointLineResult {
-  try {
-    return parseEndpointLine(line);
-  } catch {
-    // See endpoint-set.ts: some IPv6 literals cannot be made canonical.
-    return { problem: "the host must be an IP address or a host name" };
-  }
 }

@@ -157,6 +157,18 @@ describe("HostEndpoints", () => {
     expect(ips()).toEqual(["10.0.0.1", "10.0.0.5"]);
   });
 
+  test("takes a late answer at once, though another is still missing", async () => {
+    const late = Promise.withResolvers<HostAnswer>();
+    answers.set("late", late.promise);
+    answers.set("never", Promise.withResolvers<HostAnswer>().promise);
+    hosts.set([at("10.0.0.1"), at("late"), at("never")]);
+    clock.advance(1_000);
+    expect(ips()).toEqual(["10.0.0.1"]);
+    late.resolve(found("10.0.0.2"));
+    await settle();
+    expect(ips()).toEqual(["10.0.0.1", "10.0.0.2"]);
+  });
+
   test("reports nothing as long as nothing is known", async () => {
     const slow = Promise.withResolvers<HostAnswer>();
     answers.set("slow", slow.promise);

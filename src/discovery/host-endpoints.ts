@@ -1,5 +1,5 @@
 // A list of endpoints whose hosts may be names: keeps the names' addresses up to date and tells what the list stands for.
-import { isIP } from "node:net";
+import { canonicalIp } from "../lib/address.ts";
 import type { HostEndpoint } from "../config/types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
@@ -51,7 +51,9 @@ export class HostEndpoints {
   set(endpoints: readonly HostEndpoint[]): void {
     if (this.#endpoints !== undefined && Bun.deepEquals(this.#endpoints, endpoints)) return;
     this.#endpoints = endpoints;
-    const names = new Set(endpoints.map(({ host }) => host).filter((host) => isIP(host) === 0));
+    const names = new Set(
+      endpoints.map(({ host }) => host).filter((host) => canonicalIp(host) === undefined),
+    );
     for (const host of this.#hosts.keys()) if (!names.has(host)) this.#hosts.delete(host);
     for (const host of names) {
       if (this.#hosts.has(host)) continue;

@@ -24,7 +24,6 @@ describe("inetEndpoint()", () => {
     "/$/inet/web/http",
     "/$/inet/web/0",
     "/$/inet/web/65536",
-    "/$/inet/0:0::0:0:0.0.0.0/80",
     "/$/inet/a\\x20b/80",
     "/$/nil",
     "/svc/web",

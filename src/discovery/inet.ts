@@ -12,7 +12,7 @@ import { DEFAULT_WEIGHT } from "./endpoint-set.ts";
 export function inetEndpoint(labels: PathLabels): HostEndpoint | undefined {
   const [dollar, inet, first = "", second] = labels;
   if (dollar !== "$" || inet !== "inet") return undefined;
-  const host = second === undefined ? "localhost" : hostOf(first);
+  const host = second === undefined ? "localhost" : readHost(first);
   const port = parsePort(second ?? first);
   if (host === undefined || port === undefined) return undefined;
   return { host, port, weight: DEFAULT_WEIGHT };
@@ -22,13 +22,4 @@ export function inetEndpoint(labels: PathLabels): HostEndpoint | undefined {
 export function labelsOf(path: string): PathLabels | undefined {
   const parsed = parsePath(path);
   return parsed.ok ? parsed.labels : undefined;
-}
-
-function hostOf(text: string): string | undefined {
-  try {
-    return readHost(text);
-  } catch {
-    // See endpoint-set.ts: some IPv6 literals cannot be made canonical.
-    return undefined;
-  }
 }

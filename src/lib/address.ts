@@ -1,5 +1,5 @@
 // An IP address with a port: reading, printing, comparing. Host names are not addresses.
-import { isIP, isIPv6 } from "node:net";
+import { formatIp, parseIp } from "./ip.ts";
 
 /** An IP literal and a port. */
 export interface Address {
@@ -11,8 +11,12 @@ export interface Address {
 
 /** `1.2.3.4:80` or `[::1]:80`. */
 export function formatAddress(address: Address): string {
-  return isIPv6(address.ip) ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+  return address.ip.includes(":")
+    ? `[${address.ip}]:${address.port}`
+    : `${address.ip}:${address.port}`;
 }
+
+const ZONED = /^[^%]+%[A-Za-z0-9_.-]+$/;
 
 /**
  * The canonical spelling of an IP literal (RFC 5952 for IPv6), so that equal addresses are equal strings;
@@ -20,13 +24,12 @@ export function formatAddress(address: Address): string {
  */
 export function canonicalIp(text: string): string | undefined {
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
-  const family = isIP(bare);
-  if (family === 0) return undefined;
-  if (family === 4) return bare;
-  const [ip = "", zone] = bare.split("%");
-  // The URL parser prints IPv6 as RFC 5952 asks: lower case, longest run of zeros shortened.
-  const canonical = new URL(`http://[${ip}]/`).hostname.slice(1, -1);
-  return zone === undefined ? canonical : `${canonical}%${zone}`;
+  const [ip = "", zone] = bare.split("%", 2);
+  const bytes = parseIp(ip);
+  if (bytes === undefined || zone === undefined) return bytes && formatIp(bytes);
+  // Zones end up in metrics and logs: only what interfaces are called.
+  const isZoned = bytes.length === 16 && ZONED.test(bare);
+  return isZoned ? `${formatIp(bytes)}%${zone}` : undefined;
 }
 
 /** Reads a decimal port from 1 to 65535; undefined for anything else. */

@@ -1,5 +1,4 @@
 // One endpoint on one line, as files of io.l5d.fs hold them and as a configuration may list them.
-import { isIPv6 } from "node:net";
 import { canonicalIp, parsePort } from "../lib/address.ts";
 
 /** An endpoint as written. */
@@ -41,24 +40,15 @@ export function parseEndpointLine(text: string): EndpointLineResult {
 
 /** The canonical spelling of an IP literal, a host name as it is; undefined for anything else. */
 export function readHost(text: string): string | undefined {
-  return readIp(text) ?? (HOST_NAME.test(text) ? text : undefined);
-}
-
-/** The canonical spelling of an IP literal; undefined for anything else, whatever it is. */
-export function readIp(text: string): string | undefined {
-  try {
-    return canonicalIp(text);
-  } catch {
-    // Some literals that node:net takes, such as `0:0::0:0:0.0.0.0`, the URL parser behind canonicalIp throws at.
-    return undefined;
-  }
+  return canonicalIp(text) ?? (HOST_NAME.test(text) ? text : undefined);
 }
 
 type Split = { readonly host: string; readonly port: string } | { readonly problem: string };
 
 function splitAtColon(word: string): Split {
   // "::1:80" may be an address without a port as well as ::1 with one.
-  if (isIPv6(word)) return { problem: "an IPv6 address with a port is written [::1]:80" };
+  if (!word.startsWith("[") && canonicalIp(word)?.includes(":") === true)
+    return { problem: "an IPv6 address with a port is written [::1]:80" };
   const colon = word.lastIndexOf(":");
   if (colon < 0 || word.endsWith("]")) return { problem: "the port is missing" };
   const host = word.slice(0, colon);

@@ -41,8 +41,7 @@ export interface ConnectAttempt {
 }
 
 export function connectTarget(ip: string, port: number): ConnectTarget {
-  // A zone needs an interface index, which only the resolver of the system knows: left to Bun.
-  const prepared = libc === undefined || ip.includes("%") ? undefined : socketAddress(ip, port);
+  const prepared = libc === undefined ? undefined : socketAddress(ip, port);
   return { ip, port, prepared };
 }
 

@@ -1,6 +1,6 @@
 // The few calls of the C library that Bun does not offer. The only file with bun:ffi; everything has a fallback.
 import { dlopen, type Pointer, ptr, read } from "bun:ffi";
-import { isIPv6 } from "node:net";
+import { parseIp } from "../lib/ip.ts";
 
 /** A socket address as the kernel reads it, kept alive for as long as it may be used. */
 export interface SocketAddress {
@@ -46,31 +46,19 @@ const EAGAIN = 11;
 /** The C library, or undefined where it cannot be had (not Linux, or no glibc). */
 export const libc: Libc | undefined = load();
 
-/** `ip` must be an IP literal; a zone is not carried. */
-export function socketAddress(ip: string, port: number): SocketAddress {
-  const isV6 = isIPv6(ip);
+/** Undefined when `ip` is no IP literal, or has a zone: that needs an interface index, which the system knows. */
+export function socketAddress(ip: string, port: number): SocketAddress | undefined {
+  const address = parseIp(ip);
+  if (address === undefined) return undefined;
+  const isV6 = address.length === 16;
   const bytes = new Uint8Array(isV6 ? 28 : 16);
   const view = new DataView(bytes.buffer);
   const family = isV6 ? AF_INET6 : AF_INET;
+  // struct sockaddr_in and sockaddr_in6: the family in the machine's order, the port in the network's.
   view.setUint16(0, family, true);
   view.setUint16(2, port, false);
-  if (isV6) bytes.set(ipv6Bytes(ip), 8);
-  else bytes.set(ip.split(".").map(Number), 4);
+  bytes.set(address, isV6 ? 8 : 4);
   return { bytes, pointer: ptr(bytes), family };
-}
-
-function ipv6Bytes(ip: string): Uint8Array {
-  const bytes = new Uint8Array(16);
-  // The URL parser spells an embedded IPv4 address in hexadecimal, so that only groups are left.
-  const bare = new URL(`http://[${ip.split("%")[0] ?? ip}]/`).hostname.slice(1, -1);
-  const [head = "", tail = ""] = bare.split("::");
-  const groups = (text: string): number[] =>
-    text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16));
-  const view = new DataView(bytes.buffer);
-  groups(head).forEach((group, index) => view.setUint16(index * 2, group));
-  const last = groups(tail);
-  last.forEach((group, index) => view.setUint16(16 - (last.length - index) * 2, group));
-  return bytes;
 }
 
 function load(): Libc | undefined {

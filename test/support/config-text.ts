@@ -1,0 +1,39 @@
+// Loads configurations from texts, with files that exist only in the test.
+import type { LoadResult } from "../../src/config/load-result.ts";
+import { loadText } from "../../src/config/load.ts";
+import { formatProblem } from "../../src/config/problems.ts";
+import type { Config } from "../../src/config/types.ts";
+
+/** Loads `text` as `/etc/l5d/l5d.yml`. `files` are texts by absolute path; `/disco` is the only directory. */
+export function loadConfigText(
+  text: string,
+  files: Readonly<Record<string, string>> = {},
+): LoadResult {
+  return loadText(text, "l5d.yml", {
+    baseDir: "/etc/l5d",
+    readFile(path) {
+      const content = files[path];
+      if (content === undefined) throw Object.assign(new Error(path), { code: "ENOENT" });
+      return content;
+    },
+    isDirectory: (path) => path === "/disco",
+    cores: 8,
+    nowMs: Date.now(),
+  });
+}
+
+/** All problems, or all warnings of a good configuration, a line each. */
+export function problemsIn(
+  text: string,
+  files?: Readonly<Record<string, string>>,
+): readonly string[] {
+  const result = loadConfigText(text, files);
+  return (result.ok ? result.warnings : result.problems).map(formatProblem);
+}
+
+/** The configuration, which must be good. */
+export function configFrom(text: string, files?: Readonly<Record<string, string>>): Config {
+  const result = loadConfigText(text, files);
+  if (!result.ok) throw new Error(result.problems.map(formatProblem).join("\n"));
+  return result.config;
+}
