@@ -5,26 +5,38 @@ import { significant } from "./report.ts";
 
 const WIDTH = 860;
 const LABEL_WIDTH = 270;
-const RIGHT = 120;
+/** For the figures, in a column of their own. */
+const RIGHT = 150;
 const BAR = 12;
 const GAP = 16;
 const TOP = 76;
 const BOTTOM = 30;
-/** A bar that would be longer ends here, with its figure beside it. */
+/** A bar that would be longer ends here: its figure tells. */
 const LONGEST_RATIO = 2.5;
 
-/** Colours for light and dark pages; an <img> of this file follows the reader's scheme. */
+/** An <img> of this file follows the reader's scheme. Plain classes: not every viewer knows CSS variables. */
 const STYLE = `
-  svg { --ink: #1f2328; --soft: #656d76; --line: #d0d7de; --ours: #0969da; --base: #8250df; --peer0: #9aa4af; --peer1: #c3cad1; --target: #cf222e }
-  @media (prefers-color-scheme: dark) {
-    svg { --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --ours: #4493f8; --base: #ab7df8; --peer0: #7d8590; --peer1: #545d68; --target: #ff7b72 }
-  }
-  text { font: 13px system-ui, sans-serif; fill: var(--ink) }
-  .soft { font-size: 11px; fill: var(--soft) }
+  text { font: 13px system-ui, sans-serif; fill: #1f2328 }
+  .soft { font-size: 11px; fill: #656d76 }
   .title { font-size: 16px; font-weight: 600 }
-  .line { stroke: var(--line) } .one { stroke: var(--soft) }
-  .target { stroke: var(--target); stroke-width: 2 }
-  .ours { fill: var(--ours) } .base { fill: var(--base) } .peer0 { fill: var(--peer0) } .peer1 { fill: var(--peer1) }`;
+  .line { stroke: #d0d7de }
+  .one { stroke: #656d76 }
+  .target { stroke: #cf222e; stroke-width: 2 }
+  .ours { fill: #0969da }
+  .base { fill: #8250df }
+  .peer0 { fill: #9aa4af }
+  .peer1 { fill: #c3cad1 }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3 }
+    .soft { fill: #9198a1 }
+    .line { stroke: #3d444d }
+    .one { stroke: #9198a1 }
+    .target { stroke: #ff7b72 }
+    .ours { fill: #4493f8 }
+    .base { fill: #ab7df8 }
+    .peer0 { fill: #7d8590 }
+    .peer1 { fill: #545d68 }
+  }`;
 
 /** The chart of all rows in which ours and a peer have figures; undefined when there is none. */
 export function chart(run: Run): string | undefined {
@@ -34,12 +46,12 @@ export function chart(run: Run): string | undefined {
     .filter(({ figures }) => figures.some(({ kind, ratio }) => kind === "ours" && ratio));
   const [first] = rows;
   if (first === undefined) return undefined;
-  const names = first.figures.map(({ name }) => name);
+  const names = first.figures.map(({ name }) => name.replace(/^ours/, "linkerd-tcp"));
   const classes = classesOf(first.figures);
   const rowHeight = names.length * BAR + GAP;
   const height = TOP + rows.length * rowHeight + BOTTOM;
   const parts = [
-    `<text class="title" x="16" y="28">Less is better: each row against the better peer = 1</text>`,
+    `<text class="title" x="16" y="28">Cost of each kind of work: the better peer is 1, less is better</text>`,
     legend(names, classes),
     scale(height),
     ...rows.map((row, index) => group(row, classes, TOP + index * rowHeight)),
@@ -57,7 +69,7 @@ function classesOf(figures: readonly Figures[]): string[] {
   const seen = { ours: 0, peer: 0 };
   return figures.map(({ kind }) => {
     const index = seen[kind]++;
-    return kind === "ours" ? ["ours", "base"][index] ?? "base" : `peer${Math.min(index, 1)}`;
+    return kind === "ours" ? (["ours", "base"][index] ?? "base") : `peer${Math.min(index, 1)}`;
   });
 }
 
@@ -84,10 +96,12 @@ function scale(height: number): string {
 
 function group({ row, figures }: Comparison, classes: readonly string[], top: number): string {
   const middle = top + (figures.length * BAR) / 2;
-  const bars = figures.map((each, index) => bar(each, row.unit, classes[index] ?? "", top + index * BAR));
+  const bars = figures.map((each, index) =>
+    bar(each, row.unit, classes[index] ?? "", top + index * BAR),
+  );
   const target =
     row.target?.kind === "ratio"
-      ? `<line class="target" x1="${xOf(row.target.atMost)}" x2="${xOf(row.target.atMost)}" y1="${top - 2}" y2="${top + figures.length * BAR + 1}"/>`
+      ? `<line class="target" x1="${xOf(row.target.atMost)}" x2="${xOf(row.target.atMost)}" y1="${top - 2}" y2="${top + BAR}"/>`
       : "";
   return [
     `<text x="${LABEL_WIDTH - 10}" y="${middle + 4}" text-anchor="end">${escaped(row.label)}</text>`,
@@ -96,13 +110,18 @@ function group({ row, figures }: Comparison, classes: readonly string[], top: nu
   ].join("\n");
 }
 
-function bar({ failure, ratio, summary }: Figures, unit: string, kind: string, top: number): string {
+function bar(
+  { failure, ratio, summary }: Figures,
+  unit: string,
+  kind: string,
+  top: number,
+): string {
   if (failure !== undefined || ratio === undefined) {
-    return `<text class="soft" x="${xOf(0) + 4}" y="${top + 10}">${failure === undefined ? "–" : "FAILED"}</text>`;
+    return `<text class="soft" x="${WIDTH - 16}" y="${top + 9}" text-anchor="end">${failure === undefined ? "–" : "FAILED"}</text>`;
   }
   const end = xOf(Math.min(ratio.median, LONGEST_RATIO));
   const value = `${ratio.median.toFixed(2)}× · ${significant(summary.median)} ${unit}`;
-  return `<rect class="${kind}" x="${xOf(0)}" y="${top}" width="${round(end - xOf(0))}" height="${BAR - 2}" rx="1"/><text class="soft" x="${round(end + 5)}" y="${top + 9}">${escaped(value)}</text>`;
+  return `<rect class="${kind}" x="${xOf(0)}" y="${top}" width="${round(end - xOf(0))}" height="${BAR - 2}" rx="1"/><text class="soft" x="${WIDTH - 16}" y="${top + 9}" text-anchor="end">${escaped(value)}</text>`;
 }
 
 function footnote({ facts, rounds }: Run): string {

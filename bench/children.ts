@@ -7,6 +7,8 @@ export interface Child {
   readonly pid: number;
   /** Ends it and waits until it is gone. */
   stop(): Promise<void>;
+  /** How it ended and what it said last; undefined while it runs. */
+  epitaph(): Promise<string | undefined>;
 }
 
 /** How to start a process. */
@@ -47,11 +49,11 @@ export class Children {
     try {
       for (const port of ports) await accepting(port, child);
     } catch (cause) {
+      const end = await epitaph(child, logPath);
       killTree(child.pid);
-      const lines = (await log.text()).trim().split("\n").slice(-5).join("\n");
-      throw new Error(`${argv.join(" ")}: ${String(cause)}\n${lines}`, { cause });
+      throw new Error(`${argv.join(" ")}: ${end ?? String(cause)}`, { cause });
     }
-    return { pid: child.pid, stop: () => stop(child) };
+    return { pid: child.pid, stop: () => stop(child), epitaph: () => epitaph(child, logPath) };
   }
 
   /** Ends all that still run and waits until they are gone. */
@@ -72,6 +74,16 @@ async function stop(child: Bun.Subprocess): Promise<void> {
   clearTimeout(timer);
 }
 
+/** Lines of a log that an epitaph quotes. */
+const LAST_LINES = 5;
+
+async function epitaph(child: Bun.Subprocess, logPath: string): Promise<string | undefined> {
+  const how = child.signalCode ?? child.exitCode;
+  if (how === null) return undefined;
+  const lines = (await Bun.file(logPath).text()).trim().split("\n").slice(-LAST_LINES);
+  return `ended with ${how}: ${lines.join("\n")}`;
+}
+
 function killTree(pid: number): void {
   try {
     for (const child of childrenOf(pid)) killTree(child);
@@ -84,7 +96,7 @@ function killTree(pid: number): void {
 async function accepting(port: number, child: Bun.Subprocess): Promise<void> {
   const endMs = performance.now() + START_MS;
   while (performance.now() < endMs) {
-    if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} at its start`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("ended at its start");
     try {
       const socket = await Bun.connect({
         hostname: "127.0.0.1",

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Options } from "./options.ts";
 import type { Contender } from "./proxies/contender.ts";
-import { haproxy } from "./proxies/haproxy.ts";
+import { haproxy, haproxySplice } from "./proxies/haproxy.ts";
 import { nginx } from "./proxies/nginx.ts";
 import { linkerdTcp } from "./proxies/ours.ts";
 import { addWorktree, commitOf } from "./proxies/worktree.ts";
@@ -10,7 +10,7 @@ import { addWorktree, commitOf } from "./proxies/worktree.ts";
 /** The root of the working tree. */
 export const ROOT = join(import.meta.dir, "..");
 
-const PEERS = { haproxy, nginx };
+const PEERS = { haproxy, "haproxy-splice": haproxySplice, nginx };
 
 /** Ours, ours at another commit, and the peers that are installed; `missing` hears of the others. */
 export function besidePeers(
@@ -18,7 +18,7 @@ export function besidePeers(
   dir: string,
   missing: (name: string) => void,
 ): Contender[] {
-  const wanted = (name: string): boolean => options.proxies?.includes(name) ?? true;
+  const wanted = (name: string): boolean => options.proxies.includes(name);
   const found: Contender[] = [];
   if (wanted("ours")) found.push(ours(options, "ours", 1));
   if (options.oursAt !== undefined) found.push(oursAt(options, options.oursAt, dir));
@@ -33,7 +33,7 @@ export function besidePeers(
 
 /** Ours with two workers beside ours with one. */
 export function besideOneWorker(options: Options): Contender[] {
-  if (!(options.proxies?.includes("ours") ?? true)) return [];
+  if (!options.proxies.includes("ours")) return [];
   return [ours(options, "2 workers", 2), ours(options, "1 worker", 1)];
 }
 

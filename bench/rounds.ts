@@ -19,6 +19,8 @@ export interface Entry {
 export interface Plan {
   readonly rounds: number;
   readonly effort: Effort;
+  /** Of the samples before the first round, which are thrown away: by then all code has run hot. */
+  readonly warmUp: Effort;
   readonly workloads: readonly Workload[];
   /** The proxies of each field, ours first. */
   readonly entries: Readonly<Record<Workload["field"], readonly Entry[]>>;
@@ -30,7 +32,7 @@ export interface Plan {
 export function orderOf<Item>(entries: readonly Item[], round: number): Item[] {
   const shift = round % Math.max(entries.length, 1);
   const rotated = [...entries.slice(shift), ...entries.slice(0, shift)];
-  return Math.floor(round / Math.max(entries.length, 1)) % 2 === 0 ? rotated : rotated.reverse();
+  return Math.floor(round / Math.max(entries.length, 1)) % 2 === 0 ? rotated : rotated.toReversed();
 }
 
 /** Takes all samples. */
@@ -39,6 +41,9 @@ export async function runRounds(plan: Plan, stage: Stage): Promise<RowResult[]> 
     workload,
     columns: plan.entries[workload.field].map((entry) => new Series(entry, workload)),
   }));
+  for (const { columns } of records) {
+    for (const column of columns) await column.warm(stage, plan);
+  }
   for (let round = 0; round < plan.rounds; round++) {
     for (const { workload, columns } of records) {
       for (const column of orderOf(columns, round)) {
@@ -68,14 +73,25 @@ class Series {
     this.#workload = workload;
   }
 
-  async sample(stage: Stage, { effort, rounds }: Plan, round: number): Promise<void> {
-    if (this.#failure !== undefined) return;
+  /** Throws a sample away. A workload that starts its own instance gains nothing from it. */
+  async warm(stage: Stage, { warmUp }: Plan): Promise<void> {
+    if (!this.#workload.fresh) await this.#take(stage, warmUp, "warm-up");
+  }
+
+  async sample(stage: Stage, { effort }: Plan, round: number): Promise<void> {
+    this.#samples[round] = await this.#take(stage, effort, `round ${round + 1}`);
+  }
+
+  async #take(stage: Stage, effort: Effort, when: string): Promise<readonly number[] | undefined> {
+    if (this.#failure !== undefined) return undefined;
     await Bun.sleep(PAUSE_MS);
     try {
-      this.#samples[round] = await this.#workload.sample(this.#subject(stage, effort));
+      return await this.#workload.sample(this.#subject(stage, effort));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      this.#failure = `${reason} (round ${round + 1} of ${rounds})`;
+      const end = await this.#entry.proxy.epitaph();
+      this.#failure = `${reason} (${when})${end === undefined ? "" : `; the proxy ${end}`}`;
+      return undefined;
     }
   }
 
@@ -97,7 +113,7 @@ class Series {
     const { contender, proxy, cores } = this.#entry;
     return {
       plain: { port: proxy.plainPort },
-      tls: { port: proxy.tlsPort, trust: stage.identity.certificate },
+      tls: { port: proxy.tlsPort, trust: stage.identity.trust },
       cpu: cpuClock(proxy.pids),
       effort,
       fresh: () => stage.start(contender, cores),

@@ -68,11 +68,13 @@ async function bench(options: Options, dir: string, children: Children): Promise
   const stage = await Stage.open(dir, identity, children, new Ports(), placement);
   pinSelf(placement.generator);
   const start = (field: Workload["field"], cores: string | undefined): Promise<Entry[]> =>
-    workloads.some((each) => each.field === field) ? entries(stage, fields[field], cores) : Promise.resolve([]);
+    workloads.some((each) => each.field === field)
+      ? entries(stage, fields[field], cores)
+      : Promise.resolve([]);
   const results = await runRounds(
     {
       rounds: options.rounds,
-      effort: effortOf(options.quick),
+      ...effortOf(options.quick),
       workloads,
       entries: {
         peers: await start("peers", placement.proxy),

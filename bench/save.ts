@@ -11,7 +11,7 @@ export async function save(run: Run, root: string): Promise<string[]> {
   const text = report(run);
   const drawing = chart(run);
   const files = new Map([
-    [join(results, `${run.facts.date}-${run.facts.commit}.md`), text],
+    [join(results, `${run.facts.date}-${run.facts.commit.replace("+", "-dirty")}.md`), text],
     [join(results, "latest.md"), text],
     ...(drawing === undefined ? [] : [[join(root, "docs/benchmark.svg"), drawing] as const]),
   ]);

@@ -107,7 +107,7 @@ export const PLACES: readonly Place[] = [
   {
     why: "threads start in two places",
     names: ["new Worker"],
-    only: ["control/supervisor.ts", "config/load-in-worker.ts"],
+    only: ["control/supervisor.ts", "config/load-in-child.ts"],
   },
   {
     why: "foreign functions are declared in one file",

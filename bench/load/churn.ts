@@ -22,7 +22,8 @@ export async function churn(address: Address, cpu: CpuClock, spec: Churn): Promi
   const window = new Window(cpu, spec);
   let open = 0;
   let over = false;
-  const allClosed = Promise.withResolvers<void>();
+  let fail = outcome.fail;
+  let allClosed = (): void => {};
   const start = (): void => {
     open++;
     dialer.dial({ received: 0 });
@@ -31,25 +32,31 @@ export async function churn(address: Address, cpu: CpuClock, spec: Churn): Promi
     ready: (socket) => void socket.write(request),
     data(socket, chunk) {
       const progress = socket.data;
-      if (!response.matches(chunk, progress.received)) outcome.fail("wrong bytes in a response");
+      if (!response.matches(chunk, progress.received)) fail("wrong bytes in a response");
       progress.received += chunk.length;
       if (progress.received === response.totalBytes) socket.shutdown();
     },
     closed({ data }) {
       open--;
-      if (data.received !== response.totalBytes) outcome.fail("a response was cut off");
+      if (data.received !== response.totalBytes) fail("a response was cut off");
       const load = over ? undefined : window.count();
       if (load !== undefined) outcome.resolve(load);
       over ||= load !== undefined;
       if (!over) start();
-      else if (open === 0) allClosed.resolve();
+      else if (open === 0) allClosed();
     },
-    failed: outcome.fail,
+    failed: (reason) => fail(reason),
   });
   for (let count = 0; count < spec.connections; count++) start();
   try {
     const load = await outcome.promise;
-    await allClosed.promise;
+    // What is still open was under way when the window ended: it must end well too.
+    if (open > 0) {
+      const rest = loadWithin<void>(10_000);
+      fail = rest.fail;
+      allClosed = rest.resolve;
+      await rest.promise;
+    }
     return load;
   } finally {
     over = true;

@@ -34,6 +34,8 @@ export interface Running {
   /** The processes that serve, whose CPU time and memory count. */
   readonly pids: readonly number[];
   stop(): Promise<void>;
+  /** How it ended and what it said last; undefined while it runs. */
+  epitaph(): Promise<string | undefined>;
 }
 
 /** TLS 1.2 ciphers, in the spelling of OpenSSL; with TLS 1.3 the generator insists on one. */
@@ -45,11 +47,11 @@ export const CIPHERS_12 = [
 export const CIPHERS_13 =
   "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
-/** Connections that each proxy is allowed; two descriptors each must fit the usual hard limit of 20,000. */
-export const MAX_CONNECTIONS = 9_000;
+/** Connections that each proxy is allowed: far more than any workload makes, and descriptors for them are at hand. */
+export const MAX_CONNECTIONS = 4_000;
 
 /** What is served once `child` serves with `pids`. */
 export function running(site: Site, child: Child, pids: readonly number[]): Running {
   const { plainPort, tlsPort } = site;
-  return { plainPort, tlsPort, pids, stop: () => child.stop() };
+  return { plainPort, tlsPort, pids, stop: () => child.stop(), epitaph: () => child.epitaph() };
 }

@@ -9,25 +9,34 @@ import {
   type Site,
 } from "./contender.ts";
 
-/** The HAProxy on this machine; undefined when there is none. */
+/** The HAProxy on this machine as its defaults have it; undefined when there is none. */
 export function haproxy(): Contender | undefined {
+  return find("haproxy", "");
+}
+
+/** The same with splice(2), which moves bytes between plain sockets in the kernel; off by default. */
+export function haproxySplice(): Contender | undefined {
+  return find("haproxy-splice", "  option splice-auto\n  option splice-response\n");
+}
+
+function find(name: string, more: string): Contender | undefined {
   const binary = Bun.which("haproxy");
   if (binary === null) return undefined;
   const version = /version (\S+)/.exec(Bun.spawnSync([binary, "-v"]).stdout.toString())?.[1];
   return {
-    name: "haproxy",
+    name,
     kind: "peer",
-    version: `HAProxy ${version ?? "?"}`,
+    version: `HAProxy ${version ?? "?"}${more === "" ? "" : " with splice"}`,
     async start(site) {
       const path = join(site.dir, "haproxy.cfg");
-      await Bun.write(path, configuration(site));
+      await Bun.write(path, configuration(site, more));
       const child = await site.launch([binary, "-db", "-f", path]);
       return running(site, child, [child.pid]);
     },
   };
 }
 
-function configuration(site: Site): string {
+function configuration(site: Site, more: string): string {
   return `global
   nbthread 1
   maxconn ${MAX_CONNECTIONS}
@@ -41,7 +50,7 @@ defaults
   timeout connect 10s
   timeout client 1h
   timeout server 1h
-listen plain
+${more}listen plain
   bind 127.0.0.1:${site.plainPort}
   server backend 127.0.0.1:${site.backendPort}
 listen tls

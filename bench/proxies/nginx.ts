@@ -43,7 +43,7 @@ function configuration(site: Site): string {
   const user = process.getuid?.() === 0 ? "user root;\n" : "";
   return `${user}daemon off;
 worker_processes 1;
-worker_rlimit_nofile 20000;
+worker_rlimit_nofile ${3 * MAX_CONNECTIONS};
 error_log stderr crit;
 pid ${site.dir}/nginx.pid;
 events { worker_connections ${2 * MAX_CONNECTIONS}; }

@@ -20,6 +20,7 @@ export const MEMORY: Workload = {
     },
   ],
   field: "peers",
+  fresh: true,
   async sample(subject) {
     const { held: count, settleMs } = subject.effort;
     const proxy = await subject.fresh();
@@ -32,6 +33,9 @@ export const MEMORY: Workload = {
       held.check();
       held.close();
       return [idle / 1e6, (holding - idle) / 1e3 / count];
+    } catch (cause) {
+      const end = await proxy.epitaph();
+      throw end === undefined ? cause : new Error(`the proxy ${end}`, { cause });
     } finally {
       await proxy.stop();
     }

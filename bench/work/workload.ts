@@ -1,7 +1,7 @@
 // The port that every workload stands behind, and what its rows promise.
 import type { Address } from "../load/dial.ts";
 import type { CpuClock } from "../measure.ts";
-import type { Contender, Running } from "../proxies/contender.ts";
+import type { Running } from "../proxies/contender.ts";
 
 /** What a row must come to. */
 export type Target =
@@ -46,9 +46,8 @@ export interface Workload {
   readonly rows: readonly Row[];
   /** Who competes: ours and the peers, or ours with one and with two workers. */
   readonly field: "peers" | "workers";
+  /** Whether each sample starts an instance of its own. */
+  readonly fresh?: boolean;
   /** One sample: a figure for each row. Rejects when anything was not as it must be. */
   sample(subject: Subject): Promise<readonly number[]>;
 }
-
-/** Proxies by the name of their column. */
-export type Field = readonly Contender[];

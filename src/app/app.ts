@@ -83,7 +83,7 @@ export class App implements AdminPort {
 
   /** Starts workers and the admin port; resolves when connections are accepted. */
   async start(): Promise<void> {
-    this.#destinations.follow();
+    await this.#destinations.follow();
     await this.#supervisor.start();
     this.#state = "serving";
     for (const { router, config: server, socket } of this.#servers) {

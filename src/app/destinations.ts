@@ -32,7 +32,7 @@ export class Destinations {
   readonly #parts: DestinationsParts;
   readonly #rows: EndpointRows;
   readonly #followed = new Map<string, Followed>();
-  readonly #names = new Map<string, Names>();
+  readonly #names: Names[] = [];
   readonly #stops: (() => void)[] = [];
   #nextEndpointId = 0;
 
@@ -46,13 +46,9 @@ export class Destinations {
     return Array.from(this.#followed.values(), ({ destination }) => destination);
   }
 
-  /** Begins to follow all names. */
-  follow(): void {
-    for (const { destination } of this.#followed.values()) {
-      const names = this.#names.get(destination.router);
-      if (names === undefined) continue;
-      this.#stops.push(names.follow(destination.path, (state) => destination.apply(state)));
-    }
+  /** Begins to follow all names; resolves once resolvers are made, not once names are resolved. */
+  async follow(): Promise<void> {
+    for (const router of this.#parts.config.routers) await this.#followRouter(router);
   }
 
   /** Warm connections that are kept, in the whole process. */
@@ -88,7 +84,7 @@ export class Destinations {
 
   /** Makes the ages of resolutions current, for whoever reads the metrics. */
   refreshAges(): void {
-    for (const names of this.#names.values()) names.refreshAges();
+    for (const names of this.#names) names.refreshAges();
   }
 
   /** Follows names no more. */
@@ -96,18 +92,25 @@ export class Destinations {
     for (const stop of this.#stops) stop();
   }
 
-  #addRouter(router: RouterConfig): void {
+  async #followRouter({ label, interpreter }: RouterConfig): Promise<void> {
     const { registry, clock, rng, logger } = this.#parts;
     const log = logger("discovery");
-    const resolver = createResolver(router.interpreter, {
-      router: router.label,
+    const resolver = await createResolver(interpreter, {
+      router: label,
       registry,
       clock,
       rng,
       log,
     });
-    const names = new Names({ resolver, router: router.label, registry, log, clock });
-    this.#names.set(router.label, names);
+    const names = new Names({ resolver, router: label, registry, log, clock });
+    this.#names.push(names);
+    for (const { destination } of this.#followed.values()) {
+      if (destination.router !== label) continue;
+      this.#stops.push(names.follow(destination.path, (state) => destination.apply(state)));
+    }
+  }
+
+  #addRouter(router: RouterConfig): void {
     for (const path of new Set(router.servers.map(({ dstName }) => dstName))) {
       const destination = new Destination({
         id: this.#followed.size,

@@ -1,7 +1,7 @@
 // `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
 import { App } from "../app/app.ts";
 import { ListenError } from "../app/listeners.ts";
-import { loadConfigInWorker } from "../config/load-in-worker.ts";
+import { loadConfigInChild } from "../config/load-in-child.ts";
 import { formatProblems } from "../config/problems.ts";
 import type { Config } from "../config/types.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -16,7 +16,7 @@ import { quickConfig } from "./quick.ts";
 
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
 export async function run(path: string, output: Output): Promise<number> {
-  const result = await loadConfigInWorker(path);
+  const result = await loadConfigInChild(path);
   if (!result.ok) {
     output.err(`${formatProblems(result.problems)}\n`);
     return exitCodeOf(result);

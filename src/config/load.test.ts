@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { issue, makeCa } from "../../test/support/certs.ts";
-import { ConfigLoaderError, loadConfigInWorker } from "./load-in-worker.ts";
+import { ConfigLoaderError, loadConfigInChild } from "./load-in-child.ts";
 import { loadConfig } from "./load.ts";
 import { formatProblems } from "./problems.ts";
 
@@ -100,10 +100,10 @@ describe("loadConfig()", () => {
   });
 });
 
-describe("loadConfigInWorker()", () => {
+describe("loadConfigInChild()", () => {
   test("gives what loadConfig() gives, infinite limits included", async () => {
     const path = write("worker.yml", GOOD);
-    const result = await loadConfigInWorker(path);
+    const result = await loadConfigInChild(path);
     expect(result).toEqual(await loadConfig(path));
     expect(result.ok && result.config.routers[0]?.servers[0]?.connectionLifetimeMs).toBe(
       Number.POSITIVE_INFINITY,
@@ -111,14 +111,14 @@ describe("loadConfigInWorker()", () => {
   });
 
   test("gives problems as a result", async () => {
-    const result = await loadConfigInWorker(join(folder, "none.yml"));
+    const result = await loadConfigInChild(join(folder, "none.yml"));
     expect(result).toMatchObject({ ok: false, reason: "unreadable" });
   });
 
   test("reads standard input on the thread that has it", async () => {
     const script = `
-      const { loadConfigInWorker } = await import(${JSON.stringify(join(import.meta.dir, "load-in-worker.ts"))});
-      const result = await loadConfigInWorker("-");
+      const { loadConfigInChild } = await import(${JSON.stringify(join(import.meta.dir, "load-in-child.ts"))});
+      const result = await loadConfigInChild("-");
       console.log(result.ok, result.config?.routers[0].label);`;
     const { stdout } = Bun.spawnSync([process.execPath, "-e", script], {
       stdin: Buffer.from(GOOD),

@@ -1,5 +1,5 @@
 // Loads a configuration: bytes, text, document, file, Config. Needs the schema and YAML libraries, which cost 7 MB of
-// memory for good, so the running proxy goes through load-in-worker.ts.
+// memory for good, so the running proxy goes through load-in-child.ts.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, extname, resolve } from "node:path";

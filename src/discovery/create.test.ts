@@ -9,9 +9,9 @@ import { silentLogger } from "../telemetry/log.ts";
 import { Registry, type RegistryEvent } from "../telemetry/registry.ts";
 import { createResolver } from "./create.ts";
 
-function create(config: InterpreterConfig) {
+async function create(config: InterpreterConfig) {
   const events: RegistryEvent[] = [];
-  const resolver = createResolver(config, {
+  const resolver = await createResolver(config, {
     router: "r",
     registry: new Registry((event) => events.push(event)),
     clock: new FakeClock(),
@@ -36,7 +36,7 @@ function create(config: InterpreterConfig) {
 async function resolve(config: InterpreterConfig, path: string): Promise<Resolution | undefined> {
   const reports: Resolution[] = [];
   const abort = new AbortController();
-  create(config).resolver.watch(path, abort.signal, (it) => reports.push(it));
+  (await create(config)).resolver.watch(path, abort.signal, (it) => reports.push(it));
   await eventually("an answer", () => reports.some((it) => it.state !== "pending"));
   abort.abort();
   return reports.find((it) => it.state !== "pending");
@@ -67,7 +67,7 @@ describe("createResolver()", () => {
 
   test("counts answers by their worth, under the labels of the router and of namerd's namespace", async () => {
     using namerd = FakeNamerd.start();
-    const { resolver, value, labels } = create({
+    const { resolver, value, labels } = await create({
       kind: "io.l5d.namerd.http",
       baseUrl: namerd.baseUrl,
       namespace: "prod",

@@ -4,13 +4,9 @@ import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
-import { systemFolderWatches } from "./folder-watches.ts";
-import { FsResolver } from "./fs.ts";
 import { type HostLookup, systemHostLookup } from "./host-lookup.ts";
 import { ResolverMetrics } from "./metrics.ts";
-import { NamerdResolver } from "./namerd.ts";
 import type { Resolver } from "./resolver.ts";
-import { StaticResolver } from "./static.ts";
 
 /** What resolvers are made of. */
 export interface ResolverParts {
@@ -25,10 +21,13 @@ export interface ResolverParts {
 }
 
 /** The resolver that `config` asks for. It counts its answers. */
-export function createResolver(config: InterpreterConfig, parts: ResolverParts): Resolver {
+export async function createResolver(
+  config: InterpreterConfig,
+  parts: ResolverParts,
+): Promise<Resolver> {
   const namespace = config.kind === "io.l5d.namerd.http" ? config.namespace : "";
   const metrics = new ResolverMetrics(parts.registry, namespace, parts.router);
-  const resolver = make(config, parts, metrics);
+  const resolver = await make(config, parts, metrics);
   return {
     watch(path, signal, report) {
       resolver.watch(path, signal, (resolution) => {
@@ -39,15 +38,20 @@ export function createResolver(config: InterpreterConfig, parts: ResolverParts):
   };
 }
 
-function make(
+// Each kind is loaded when it is asked for: they hold up to 2 MB of private memory.
+async function make(
   config: InterpreterConfig,
   { clock, rng, log, lookup = systemHostLookup }: ResolverParts,
   metrics: ResolverMetrics,
-): Resolver {
+): Promise<Resolver> {
   switch (config.kind) {
-    case "io.l5d.namerd.http":
+    case "io.l5d.namerd.http": {
+      const { NamerdResolver } = await import("./namerd.ts");
       return new NamerdResolver(config, { clock, rng, log, metrics });
-    case "io.l5d.fs":
+    }
+    case "io.l5d.fs": {
+      const { FsResolver } = await import("./fs.ts");
+      const { systemFolderWatches } = await import("./folder-watches.ts");
       return new FsResolver(config, {
         clock,
         rng,
@@ -56,8 +60,11 @@ function make(
         lookup,
         folders: systemFolderWatches,
       });
-    case "io.l5d.static":
+    }
+    case "io.l5d.static": {
+      const { StaticResolver } = await import("./static.ts");
       return new StaticResolver(config, { clock, rng, log, metrics, lookup });
+    }
     default:
       return config satisfies never;
   }

@@ -1,7 +1,7 @@
 // What went wrong in linkerd-tcp before, one test for each issue of its tracker, so that it does not come back.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FakeNamerd } from "../support/fake-namerd.ts";
-import { closeWaits, cpuMsDuring, readings } from "../support/peers/observed.ts";
+import { closeWaits, cpuMsDuring, FEW_FILES, readings } from "../support/peers/observed.ts";
 import { proxyTo, proxyWith } from "../support/peers/proxy-config.ts";
 import { PythonSockets } from "../support/peers/python-sockets.ts";
 import { has } from "../support/peers/tools.ts";
@@ -12,9 +12,13 @@ setDefaultTimeout(60_000);
 
 /** Waits until no session is left, and looks whether each was counted once. */
 async function settled(product: Product) {
-  await until("all sessions have ended", async () => {
-    return (await readings(product)).sum("l5d_srv_active") === 0;
-  });
+  await until(
+    "all sessions have ended",
+    async () => {
+      return (await readings(product)).sum("l5d_srv_active") === 0;
+    },
+    5_000,
+  );
   const page = await readings(product);
   const ends = page.sum("l5d_srv_closes_total") + page.sum("l5d_srv_failures_total");
   expect(page.sum("l5d_srv_accepts_total")).toBe(ends);
@@ -60,7 +64,7 @@ describe.skipIf(!has("python3"))("regressions", () => {
       await until("all are served", async () => (await backend.stats()).active === 200);
       await crowd.end(how);
       await until("the endpoint is left", async () => (await backend.stats()).active === 0);
-      await until("descriptors are free", () => product.openFiles() <= atStart + 2);
+      await until("descriptors are free", () => product.openFiles() <= atStart + FEW_FILES);
       expect(closeWaits(backend.port) + closeWaits(product.port())).toBe(0);
       const { eof, failed } = await backend.stats();
       expect({ eof, failed }).toEqual(
@@ -111,7 +115,7 @@ describe.skipIf(!has("python3"))("regressions", () => {
   });
 
   test("#26: a name that does not exist refuses its clients at once", async () => {
-    const interpreter = { kind: "io.l5d.static", names: { "/svc/other": ["127.0.0.1:9"] } };
+    const interpreter = { kind: "io.l5d.fs", rootDir: "." };
     await using product = await Product.start(proxyWith(interpreter));
     const client = await python.connect(product.port());
     expect(await client.receive(1, 2)).toMatchObject({ end: "ECONNRESET" });
@@ -140,7 +144,7 @@ describe.skipIf(!has("python3"))("regressions", () => {
     await Promise.all(bursts);
     expect(await python.visit(product.port(), 50)).toMatchObject({ lines: { a: 50 } });
     await settled(product);
-    await until("descriptors are free", () => product.openFiles() <= atStart + 2);
+    await until("descriptors are free", () => product.openFiles() <= atStart + FEW_FILES);
     await until("the endpoint is left", async () => (await backend.stats()).active === 0);
     expect(product.process.exitCode).toBeNull();
   });
@@ -158,7 +162,7 @@ describe.skipIf(!has("python3"))("regressions", () => {
       expect(page.sum("l5d_srv_stream_rx_bytes_total")).toBe(5_000_000);
       expect(page.sum("l5d_srv_stream_tx_bytes_total")).toBe(5_000_000);
       expect(page.sum("l5d_balancer_connection_open")).toBe(0);
-      await until("descriptors are free", () => product.openFiles() <= atStart + 2);
+      await until("descriptors are free", () => product.openFiles() <= atStart + FEW_FILES);
       expect(closeWaits(product.port()) + closeWaits(backend.port)).toBe(0);
     });
   }

@@ -2,7 +2,7 @@
 // Python's and Node's sockets, not Bun's.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { readings } from "../support/peers/observed.ts";
+import { FEW_FILES, readings } from "../support/peers/observed.ts";
 import { proxyTo } from "../support/peers/proxy-config.ts";
 import {
   type PythonListener,
@@ -122,6 +122,9 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
     for (const who of ["client", "server"] as const) {
       const { client, server } = await pair();
       const [writer, reader] = who === "client" ? [client, server] : [server, client];
+      // Once a byte has come through, both connections stand.
+      await client.write("x");
+      await server.receive(1);
       const { hash } = await writer.send(64 * KIB);
       await writer.reset();
       expect(await reader.receive()).toMatchObject({ bytes: 64 * KIB, hash, end: "ECONNRESET" });
@@ -167,7 +170,10 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
     await until("all sessions have ended", async () => {
       return (await readings(product)).sum("l5d_srv_active") === 0;
     });
-    await until("all descriptors are closed", () => product.openFiles() <= filesAtStart + 2);
+    await until(
+      "all descriptors are closed",
+      () => product.openFiles() <= filesAtStart + FEW_FILES,
+    );
     const page = await readings(product);
     expect(page.sum("l5d_srv_accepts_total")).toBe(
       page.sum("l5d_srv_closes_total") + page.sum("l5d_srv_failures_total"),
@@ -175,6 +181,30 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
     expect(page.sum("l5d_srv_close_reason_total", { reason: "internal" })).toBe(0);
     expect(page.sum("l5d_srv_close_reason_total", { reason: "client_reset" })).toBe(3);
   });
+
+  for (const who of ["client", "server"] as const) {
+    test(`ends at once when a ${who} goes on sending to a peer that has closed`, async () => {
+      await using product = await Product.start(proxyTo({ to: [backend.port] }));
+      const client = await python.connect(product.port());
+      const server = await backend.accept();
+      const [writer, reader] = who === "client" ? [client, server] : [server, client];
+      // The kernel gives windows of many MiB to connections that have proved fast.
+      await Promise.all([writer.send(128 * MIB), reader.receive(128 * MIB)]);
+      // The proxy is to find all of it at once: bytes to carry, then the end of the reader, who takes none of them.
+      product.process.kill("SIGSTOP");
+      await writer.send(8 * MIB, 0.5);
+      await reader.close();
+      product.process.kill("SIGCONT");
+      expect(await writer.receive()).toMatchObject({ end: "eof" });
+      const { end } = await writer.send(256 * MIB, 3);
+      expect(["ECONNRESET", "EPIPE"]).toContain(end);
+      await until("the session has ended", async () => {
+        return (await readings(product)).sum("l5d_srv_active") === 0;
+      });
+      // Bytes were lost: that is no end in good order.
+      expect((await readings(product)).sum("l5d_srv_failures_total")).toBe(1);
+    });
+  }
 
   test("is one of two hundred at a time from Node to Node, all intact", async () => {
     const echo = Bun.spawn(["node", join(PEERS, "node-echo.mjs")], { stdout: "pipe" });

@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { parseExposition, type Sample } from "../parse-exposition.ts";
 import type { Product } from "../product.ts";
 
+/** What a proxy at rest opens after it is ready: listeners of its workers, the connection of who reads its metrics. */
+export const FEW_FILES = 8;
+
 /** One reading of the metrics page: all values are of the same moment. */
 export class Readings {
   readonly #samples: readonly Sample[];

@@ -140,11 +140,11 @@ export class PythonSockets implements AsyncDisposable {
 /** One connection. */
 export class PythonSocket {
   readonly #peers: PythonSockets;
-  readonly handle: number;
+  readonly #handle: number;
 
   constructor(peers: PythonSockets, handle: number) {
     this.#peers = peers;
-    this.handle = handle;
+    this.#handle = handle;
   }
 
   /** Sends random bytes; gives up when none is taken for `stallSecs`. */
@@ -182,23 +182,23 @@ export class PythonSocket {
   }
 
   #call<Result>(op: string, args: Readonly<Record<string, unknown>>): Promise<Result> {
-    return this.#peers.call(op, { handle: this.handle, ...args });
+    return this.#peers.call(op, { handle: this.#handle, ...args });
   }
 }
 
 export class PythonListener {
   readonly port: number;
   readonly #peers: PythonSockets;
-  readonly handle: number;
+  readonly #handle: number;
 
   constructor(peers: PythonSockets, handle: number, port: number) {
     this.#peers = peers;
-    this.handle = handle;
+    this.#handle = handle;
     this.port = port;
   }
 
   async accept(): Promise<PythonSocket> {
-    const { handle } = await this.#peers.call<Made>("accept", { handle: this.handle });
+    const { handle } = await this.#peers.call<Made>("accept", { handle: this.#handle });
     return new PythonSocket(this.#peers, handle);
   }
 }
@@ -206,62 +206,62 @@ export class PythonListener {
 export class PythonServer {
   readonly port: number;
   readonly #peers: PythonSockets;
-  readonly handle: number;
+  readonly #handle: number;
 
   constructor(peers: PythonSockets, handle: number, port: number) {
     this.#peers = peers;
-    this.handle = handle;
+    this.#handle = handle;
     this.port = port;
   }
 
   stats(): Promise<ServerStats> {
-    return this.#peers.call("stats", { handle: this.handle });
+    return this.#peers.call("stats", { handle: this.#handle });
   }
 
   /** Ends all connections that stand now, and goes on. */
   async hangUp(): Promise<void> {
-    await this.#peers.call("hang_up", { handle: this.handle });
+    await this.#peers.call("hang_up", { handle: this.#handle });
   }
 
   /** Ends all connections and listens no more. */
   async stop(): Promise<void> {
-    await this.#peers.call("stop", { handle: this.handle });
+    await this.#peers.call("stop", { handle: this.#handle });
   }
 }
 
 export class BlackHole {
   readonly port: number;
   readonly #peers: PythonSockets;
-  readonly handle: number;
+  readonly #handle: number;
 
   constructor(peers: PythonSockets, handle: number, port: number) {
     this.#peers = peers;
-    this.handle = handle;
+    this.#handle = handle;
     this.port = port;
   }
 
   /** Becomes a listener; those who wait get in when their system asks again, a second after it first did. */
   async openUp(): Promise<PythonListener> {
-    await this.#peers.call("open_up", { handle: this.handle });
-    return new PythonListener(this.#peers, this.handle, this.port);
+    await this.#peers.call("open_up", { handle: this.#handle });
+    return new PythonListener(this.#peers, this.#handle, this.port);
   }
 }
 
 export class PythonCrowd {
   readonly #peers: PythonSockets;
-  readonly handle: number;
+  readonly #handle: number;
 
   constructor(peers: PythonSockets, handle: number) {
     this.#peers = peers;
-    this.handle = handle;
+    this.#handle = handle;
   }
 
-  /** Waits until each has a line or has come to its end. With `leave` each goes when it has its line. */
+  /** Waits until each that has no line yet has one or has come to its end. With `leave` those go who have theirs. */
   lines(secs: number, { leave = false } = {}): Promise<CrowdReport> {
-    return this.#peers.call("crowd_lines", { handle: this.handle, secs, leave });
+    return this.#peers.call("crowd_lines", { handle: this.#handle, secs, leave });
   }
 
   async end(how: "fin" | "reset"): Promise<void> {
-    await this.#peers.call("crowd_end", { handle: this.handle, how });
+    await this.#peers.call("crowd_end", { handle: this.#handle, how });
   }
 }

@@ -147,14 +147,6 @@ def chat(handle, secs, everyMs):
     return {"end": "open"}
 
 
-def end_both_ways(handles):
-    """Ends each direction of writing, then closes with what came unread: a FIN, and a reset right behind it."""
-    for handle in handles:
-        things[handle].shutdown(socket.SHUT_WR)
-        things[handle].close()
-    return {}
-
-
 # === servers ===
 
 
@@ -272,18 +264,22 @@ def open_up(handle):
 def crowd(port, count):
     """Connections that stand, as far as the system of the server says so."""
     socks = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(count)]
-    return {"handle": keep(socks)}
+    return {"handle": keep({"waiting": socks, "served": []})}
 
 
 def crowd_lines(handle, secs, leave=False):
-    """Waits for a line from each, or its end. `leave`: each goes when it has its line."""
+    """Waits for a line from each that waits, or its end. `leave`: those go who have their line."""
+    members = things[handle]
     poll = select.poll()
-    left = {sock.fileno(): sock for sock in things[handle]}
+    left = {sock.fileno(): sock for sock in members["waiting"]}
     lines = Counter()
     ends = Counter()
     buffers = {fd: b"" for fd in left}
     for fd in left:
         poll.register(fd, select.POLLIN)
+    if leave:
+        for sock in members["served"]:
+            sock.close()
     until = time.monotonic() + secs
     while left and time.monotonic() < until:
         for fd, _ in poll.poll(100):
@@ -301,13 +297,15 @@ def crowd_lines(handle, secs, leave=False):
                 ends[name_of(error)] += 1
             poll.unregister(fd)
             del left[fd]
+            members["served"].append(sock)
             if leave:
                 sock.close()
+    members["waiting"] = list(left.values())
     return {"lines": dict(lines), "ends": dict(ends), "silent": len(left)}
 
 
 def crowd_end(handle, how):
-    for sock in things[handle]:
+    for sock in things[handle]["waiting"] + things[handle]["served"]:
         end(sock, how)
     return {}
 
@@ -344,7 +342,7 @@ def churn(port, count, threads, size):
         return dict(Counter(pool.map(one, range(count))))
 
 
-OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, end_both_ways, chat, serve, stats, hang_up, stop]
+OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, chat, serve, stats, hang_up, stop]
 OPERATIONS += [black_hole, open_up, crowd, crowd_lines, crowd_end, reset_burst, churn]
 BY_NAME = {operation.__name__: operation for operation in OPERATIONS}
 

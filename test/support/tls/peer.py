@@ -31,6 +31,7 @@ class Stream:
         self.lock = threading.Lock()
         self.write_lock = threading.Lock()
         self.sni = None
+        self.decrypted = bytearray()
 
     def _flush(self, wait=True):
         # A reader must not wait for a writer that the other side has stalled.
@@ -42,14 +43,19 @@ class Stream:
         finally:
             self.write_lock.release()
 
-    def _fill(self):
-        data = self.sock.recv(CHUNK)
+    def _recv(self, size):
+        data = self.sock.recv(size)
         if len(self.raw) < KEPT_RAW_BYTES:
             self.raw += data
-        if data:
-            self.incoming.write(data)
-        else:
-            self.incoming.write_eof()
+        return data
+
+    def _fill(self):
+        data = self._recv(CHUNK)
+        with self.lock:
+            if data:
+                self.incoming.write(data)
+            else:
+                self.incoming.write_eof()
 
     def handshake(self):
         while self.tls:
@@ -78,11 +84,12 @@ class Stream:
         """Bytes, or how the other side ended: close_notify, fin or reset."""
         try:
             if not self.tls:
-                return self.sock.recv(size) or "fin"
+                return self._recv(size) or "fin"
             while True:
                 try:
                     with self.lock:
-                        data = self.tls.read(size)
+                        data = bytes(self.decrypted) or self.tls.read(size)
+                        self.decrypted.clear()
                     return data or "close_notify"
                 except ssl.SSLWantReadError:
                     self._flush(wait=False)
@@ -98,11 +105,17 @@ class Stream:
         """Ends the writing direction: FIN, or close_notify alone for TLS."""
         if not self.tls:
             return self.sock.shutdown(socket.SHUT_WR)
-        try:
-            with self.lock:
+        with self.lock:
+            # OpenSSL takes bytes that it has not decrypted yet for an error here.
+            try:
+                while data := self.tls.read(CHUNK):
+                    self.decrypted += data
+            except ssl.SSLError:
+                pass
+            try:
                 self.tls.unwrap()
-        except ssl.SSLWantReadError:
-            pass
+            except ssl.SSLWantReadError:
+                pass
         self._flush()
 
     def fin(self):
@@ -309,17 +322,6 @@ def receive(request):
     }
 
 
-def echo(request):
-    """Sends back what comes until the other side ends, then ends too."""
-    stream = STREAMS[request["stream"]]
-    while True:
-        data = stream.read(CHUNK)
-        if isinstance(data, str):
-            stream.shutdown()
-            return {"end": data}
-        stream.write(data)
-
-
 def echo_all(request):
     server = SERVERS[request["server"]]
 
@@ -349,10 +351,10 @@ OPS = {
     "accept": accept,
     "stats": stats,
     "release": lambda request: SERVERS[request["server"]].go.set(),
+    "hold": lambda request: SERVERS[request["server"]].go.clear(),
     "send": send,
     "sendText": send_text,
     "receive": receive,
-    "echo": echo,
     "echoAll": echo_all,
     **{name: step(name) for name in ("shutdown", "fin", "close", "reset")},
 }

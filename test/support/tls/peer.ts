@@ -47,7 +47,7 @@ export class Peer implements AsyncDisposable {
   #nextId = 1;
 
   constructor() {
-    this.#process = Bun.spawn(["python3", SCRIPT], {
+    this.#process = Bun.spawn(["python3", "-W", "ignore", SCRIPT], {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
@@ -155,6 +155,11 @@ export class PeerServer {
     await this.#ask("release", { server: this.#server });
   }
 
+  /** Makes handshakes that have not begun wait again. */
+  async hold(): Promise<void> {
+    await this.#ask("hold", { server: this.#server });
+  }
+
   /** Sends back what comes, on all connections from now on. */
   async echoAll(): Promise<void> {
     await this.#ask("echoAll", { server: this.#server });
@@ -184,11 +189,6 @@ export class PeerStream {
   /** Reads to the end, or until `most` bytes have come. */
   async receive(most?: number): Promise<Received> {
     return (await this.#on("receive", { most })) as Received;
-  }
-
-  /** Sends back what comes until the other side ends, and ends then. Answers how the other side ended. */
-  async echo(): Promise<{ readonly end: string }> {
-    return (await this.#on("echo")) as { end: string };
   }
 
   /** Ends the writing direction: FIN, for TLS close_notify alone. */
