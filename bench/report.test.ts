@@ -50,3 +50,11 @@ test.each([
 ])("significant(%p) is %p", (value, text) => {
   expect(significant(value)).toBe(text);
 });
+
+test("report() gives peers alone no ratio", () => {
+  const results = RUN.results.slice(0, 1).map((result) => ({
+    ...result,
+    columns: result.columns.filter(({ kind }) => kind === "peer"),
+  }));
+  expect(report({ ...RUN, results })).toContain("| – | ≤ 1.15 | – |");
+});

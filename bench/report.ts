@@ -44,11 +44,13 @@ function table(rows: readonly Comparison[], reference: string): string {
   if (first === undefined) return "";
   const names = first.figures.map(({ name }) => name);
   const withChange = rows.some(({ change }) => change !== undefined);
-  const other = first.figures.filter(({ kind }) => kind === "ours")[1]?.name;
+  const [judged = "ours", other] = first.figures
+    .filter(({ kind }) => kind === "ours")
+    .map(({ name }) => name);
   const head = [
     ...["work", "unit", ...names],
-    `${names[0]} / ${reference}`,
-    ...["target", "verdict", ...(withChange ? [`${names[0]} / ${other}`] : [])],
+    `${judged} / ${reference}`,
+    ...["target", "verdict", ...(withChange ? [`${judged} / ${other}`] : [])],
   ];
   const lines = rows.map((row) => [
     ...[row.row.label, row.row.unit, ...row.figures.map(figureCell)],
@@ -63,7 +65,8 @@ function figureCell({ failure, summary }: Figures): string {
   return failure === undefined ? spread(summary, significant) : "FAILED";
 }
 
-function ratioCell({ figures: [judged] }: Comparison): string {
+function ratioCell({ figures }: Comparison): string {
+  const judged = figures.find(({ kind }) => kind === "ours");
   return judged?.ratio === undefined ? "–" : ratio(judged.ratio);
 }
 

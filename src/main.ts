@@ -1,4 +1,5 @@
 // argv in, exit code out.
+import { exitProcess } from "./app/exit.ts";
 import { runCli } from "./cli/cli.ts";
 
-process.exit(await runCli(process.argv.slice(2)));
+exitProcess(await runCli(process.argv.slice(2)));

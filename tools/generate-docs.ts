@@ -1,6 +1,7 @@
 // Writes docs/reference from the tables in the code. With --check it writes nothing and exits with 1 when a page differs.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { adminPage } from "./docs/admin-page.ts";
 import { cliPage } from "./docs/cli-page.ts";
 import { configPage } from "./docs/config-page.ts";
 import { metricsPage } from "./docs/metrics-page.ts";
@@ -15,6 +16,7 @@ export function generatePages(): ReadonlyMap<string, string> {
     ["docs/reference/config.md", configPage()],
     ["docs/reference/cli.md", cliPage()],
     ["docs/reference/metrics.md", metricsPage()],
+    ["docs/reference/admin-api.md", adminPage()],
   ]);
   return new Map([...pages].map(([path, text]) => [path, formatted(path, text)]));
 }

@@ -366,8 +366,18 @@ describe("Balancer with minConnections", () => {
     add(endpoint(1));
     const socket = connector.last.succeed();
     socket.receive("220 ready\r\n");
-    expect(socket.paused).toBe(true);
+    expect(socket.paused).toBe(false);
     expect(acquire().waiter.early).toBe("220 ready\r\n");
+  });
+
+  test("stops reading from an endpoint that goes on talking before there is a client", () => {
+    const { connector, endpoint, add } = setup({ minConnections: 1 });
+    add(endpoint(1));
+    const socket = connector.last.succeed();
+    socket.receive("x".repeat(65_535));
+    expect(socket.paused).toBe(false);
+    socket.receive("x");
+    expect(socket.paused).toBe(true);
   });
 
   test("drops a connection that its endpoint closes, and replaces it after a while", () => {

@@ -4,6 +4,9 @@ import type { Socket, SocketOwner } from "../transport/socket.ts";
 import type { ConnectionObserver, EndpointConnection } from "./connection.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 
+/** What an endpoint may say before a client is there; more waits in the kernel. */
+const EARLY_LIMIT_BYTES = 65_536;
+
 /** What the warm pool needs of the balancer. */
 export interface WarmSource {
   /** Begins a connection to a picked endpoint; false when there is none to pick. */
@@ -110,6 +113,7 @@ class Idle implements SocketOwner, WarmConnection {
   readonly socket: Socket;
   readonly early: Uint8Array[] = [];
   readonly #onGone: (idle: Idle) => void;
+  #earlyBytes = 0;
 
   constructor(connection: EndpointConnection, socket: Socket, onGone: (idle: Idle) => void) {
     this.connection = connection;
@@ -118,9 +122,11 @@ class Idle implements SocketOwner, WarmConnection {
   }
 
   onData(bytes: Uint8Array): void {
-    // A greeting, in protocols where the server speaks first. One read is enough to keep.
+    // A greeting, in protocols where the server speaks first. Reading goes on, as a paused socket does not tell when
+    // its peer closes it.
     this.early.push(bytes);
-    this.socket.pause();
+    this.#earlyBytes += bytes.length;
+    if (this.#earlyBytes >= EARLY_LIMIT_BYTES) this.socket.pause();
   }
 
   onDrain(): void {}

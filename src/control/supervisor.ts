@@ -42,7 +42,7 @@ export class Supervisor {
   readonly #slots: readonly Slot[];
   #state: "running" | "draining" | "stopped" = "running";
   #cancelRestarts = new Set<Cancel>();
-  #onReady: (() => void) | undefined;
+  #onConfirmed: (() => void) | undefined;
   #onDrained: (() => void) | undefined;
 
   constructor(parts: SupervisorParts) {
@@ -60,7 +60,7 @@ export class Supervisor {
   start(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     let missing = this.#slots.length;
-    this.#onReady = () => {
+    this.#onConfirmed = () => {
       missing -= 1;
       if (missing === 0) resolve();
     };
@@ -129,8 +129,10 @@ export class Supervisor {
       case "ready":
         this.#parts.running.add(1);
         for (const replayed of this.#parts.replay(slot.index)) slot.worker?.postMessage(replayed);
-        this.#onReady?.();
+        slot.worker?.postMessage({ type: "confirm" });
         return;
+      case "confirmed":
+        return this.#onConfirmed?.();
       case "metrics":
         return onMetrics(message.event);
       case "released":

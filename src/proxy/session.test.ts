@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { FakeSocket } from "../../test/support/fake-sockets.ts";
+import type { FakeSocket } from "../../test/support/fake-sockets.ts";
 import { fakeWorld } from "../../test/support/fake-world.ts";
 import type { HandshakeOwner } from "../transport/socket.ts";
 
@@ -194,6 +194,16 @@ describe("Session while streaming", () => {
     client.allow(100);
     expect([client.written, client.state]).toEqual(["answer", "reset"]);
     expect(world.server.active).toBe(0);
+  });
+
+  test("resets the other side at once when a socket closes with bytes that could not be written", () => {
+    const world = fakeWorld();
+    const { client, upstream } = streaming(world);
+    upstream.room = 0;
+    client.receive("too late");
+    upstream.close();
+    expect([client.state, world.server.active]).toEqual(["reset", 0]);
+    expect(reasonCounts(world, "upstream_reset")).toBe(1);
   });
 
   test("does not wait for ever for a reader that stalls after a reset", () => {

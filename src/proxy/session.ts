@@ -85,6 +85,8 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
       this.#findEndpoint();
       return;
     }
+    // Port scans and health checks connect and leave: no failure of TLS.
+    if ("code" in failure && failure.code === "ECONNRESET") return this.destroy("client_left");
     metrics.handshakeFailures?.add(1);
     log.debug("TLS handshake failed", () => ({ detail: failure.message }));
     this.destroy("handshake_failed");

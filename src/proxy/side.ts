@@ -3,6 +3,8 @@
 import { Counter } from "../telemetry/metrics.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 
+const UNSENT = new Error("closed with bytes unsent");
+
 /** What a side tells its session. */
 export interface SideOwner {
   /** Bytes kept for a side that has no socket yet before its peer stops reading. */
@@ -83,12 +85,15 @@ export class Side implements HandshakeOwner {
   }
 
   onClose(error: Error | undefined): void {
+    // A write that met the peer's reset takes the error away from the close that follows: bytes that could not be
+    // written tell as much.
+    const failure = error ?? (this.#held === undefined ? undefined : UNSENT);
     this.#socket = undefined;
     this.#held = undefined;
     this.#gone = true;
     // After our own FIN, the peer's is told as a close only.
-    if (error === undefined && !this.ended) this.onEnd();
-    this.#owner.onSideClosed(this, error);
+    if (failure === undefined && !this.ended) this.onEnd();
+    this.#owner.onSideClosed(this, failure);
   }
 
   /** Ends the writing direction once everything is written. */

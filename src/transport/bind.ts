@@ -50,8 +50,7 @@ function open(ip: string, port: number) {
   try {
     return listen({ hostname: ip, port, reusePort: libc === undefined }, NOTHING);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
-    throw new BindError(formatAddress({ ip, port }), code, error);
+    throw new BindError(formatAddress({ ip, port }), codeOf(error), error);
   }
 }
 
@@ -63,6 +62,15 @@ const NOTHING: ListenHandlers = {
   close() {},
   error() {},
 };
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && "code" in error) return String(error.code);
+  // Bun gives no code when a socket could not be made: ask for a descriptor to see whether any is left.
+  const fd = libc?.dup(0) ?? 0;
+  if (fd < 0) return "EMFILE";
+  if (fd > 0) libc?.close(fd);
+  return "unknown";
+}
 
 function explain(code: string): string {
   switch (code) {

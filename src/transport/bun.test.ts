@@ -359,7 +359,7 @@ describe("TLS contexts", () => {
     expect(await clientHandshake(at(server), trusting(ca))).toEqual(["open", "handshake"]);
   });
 
-  withOpenssl("what a context allows is allowed, whatever stands beside it", async () => {
+  withOpenssl("a context carries its suites, groups and versions", async () => {
     const policy = {
       ciphers: "ECDHE-ECDSA-CHACHA20-POLY1305",
       ecdhCurve: "P-384:P-256",
@@ -574,21 +574,29 @@ describe("TLS handshakes towards endpoints", () => {
   });
 
   withDescriptors(
-    "a connect that fails is told by handshake as well, and then the socket has no peer",
+    "a connect that fails is told by close with the system's own code, without a handshake",
     async () => {
-      const recorder = new Recorder();
-      const peers: (string | undefined)[] = [];
-      const handlers = {
-        ...recordingConnect,
-        handshake(socket: Parameters<typeof peerAddress>[0], ok: boolean, error: Error | null) {
-          peers.push(peerAddress(socket));
-          recorder.onHandshake(ok ? undefined : (error ?? new Error("failed")));
-        },
-      };
-      connect({ fd: connecting(await freePort()) }, recorder, handlers, trusting(ca));
-      await until("it has failed", () => recorder.only("close").length === 1);
-      expect(recorder.events.join()).not.toMatch(/handshake(?:,|$)/);
-      expect(peers.filter((address) => address !== undefined)).toEqual([]);
+      const to = { fd: connecting(await freePort()) };
+      expect(await clientHandshake(to, trusting(ca))).toEqual(["open", "close ECONNREFUSED"]);
+    },
+  );
+
+  withPython(
+    "an endpoint that leaves in the handshake is told with ECONNRESET, by close or by handshake",
+    async () => {
+      const server = await peer.listen();
+      for (const [how, events] of [
+        ["fin", ["open", "handshake ECONNRESET", "close"]],
+        ["close", ["open", "close ECONNRESET"]],
+        ["reset", ["open", "close ECONNRESET"]],
+      ] as const) {
+        const handshake = clientHandshake(at(server), trusting(ca));
+        const stream = await server.accept();
+        // What was not read makes a close a reset.
+        if (how === "fin") await stream.receive(100);
+        await stream[how]();
+        expect(await handshake).toEqual([...events]);
+      }
     },
   );
 });

@@ -20,13 +20,13 @@ export interface ListenHandlers {
   alpnCallback?(socket: Socket, serverName: string, wire: Uint8Array): string | false;
 }
 
-/** TLS options, named as Bun names them. */
+/**
+ * TLS options, named as Bun names them. What is allowed stands in the context: with one, Bun takes no notice of
+ * versions, suites and groups beside it.
+ */
 export interface TlsOptions {
-  readonly secureContext?: TlsContext;
+  readonly secureContext: TlsContext;
   readonly serverName?: string;
-  readonly ciphers?: string;
-  readonly minVersion?: number;
-  readonly ecdhCurve?: string;
 }
 
 /** A listening socket of this thread. */
@@ -83,9 +83,12 @@ export function createTlsContext(options: {
   readonly key?: string;
   readonly cert?: string;
   readonly ca?: readonly string[];
+  readonly ciphers?: string;
+  readonly minVersion?: string;
+  readonly ecdhCurve?: string;
 }): TlsContext {
   // Loaded on first use: node:tls takes 1.9 MB of private memory, which a proxy without TLS can do without.
-  const { createSecureContext } = process.getBuiltinModule("node:tls");
+  const { createSecureContext } = import.meta.require("node:tls") as typeof import("node:tls");
   const { context } = createSecureContext(options as never) as unknown as { context: TlsContext };
   return context;
 }

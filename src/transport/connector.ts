@@ -14,7 +14,8 @@ import type { OnFault } from "./listener.ts";
 import type { Socket, SocketOwner } from "./socket.ts";
 
 /**
- * Why a connection could not be made. `descriptors`: this process has none left, which says nothing of the endpoint.
+ * Why a connection could not be made. `refused`: nothing listens, or it was reset before it stood (during a TLS
+ * handshake the two cannot be told apart). `descriptors`: this process has none left, which says nothing of the endpoint.
  */
 export type ConnectFailure =
   "refused" | "timeout" | "unreachable" | "tls" | "descriptors" | "other";

@@ -20,6 +20,8 @@ export interface Libc {
   socket(family: number): number;
   /** Begins to connect; 0 when it is under way, else the error number. */
   connect(fd: number, address: SocketAddress): number;
+  /** Ends the process without a word to anyone: no handlers, no threads taken down. */
+  exit(code: number): void;
   /** Whether the peer has closed or reset: looks at the next byte without taking it. */
   peerHasClosed(fd: number): boolean;
 }
@@ -31,6 +33,7 @@ const SYMBOLS = {
   socket: { args: ["int", "int", "int"], returns: "int" },
   connect: { args: ["int", "ptr", "int"], returns: "int" },
   recv: { args: ["int", "ptr", "usize", "int"], returns: "int" },
+  _exit: { args: ["int"], returns: "void" },
   __errno_location: { args: [], returns: "ptr" },
 } as const;
 
@@ -83,6 +86,7 @@ function load(): Libc | undefined {
         const error = errno();
         return error === EINPROGRESS ? 0 : error;
       },
+      exit: (code) => symbols._exit(code),
       peerHasClosed(fd) {
         const got = symbols.recv(fd, peekedAt, 1, MSG_PEEK_DONTWAIT);
         return got === 0 || (got < 0 && errno() !== EAGAIN);

@@ -51,7 +51,10 @@ export class Listener {
     return this.#listener !== undefined;
   }
 
-  /** Stops accepting; connections wait in the kernel's queue. */
+  /**
+   * Stops accepting; connections wait in the kernel's queue. Where descriptors can't be copied there is no queue left,
+   * and they are refused.
+   */
   pause(): void {
     this.#listener?.stop();
     this.#listener = undefined;

@@ -30,12 +30,11 @@ const CIPHERS = [
   "ECDHE-ECDSA-CHACHA20-POLY1305",
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
-const TLS_1_2 = 0x0303;
 
 /** What is allowed in a handshake, on either side. */
 export const TLS_POLICY = {
   ciphers: CIPHERS,
-  minVersion: TLS_1_2,
+  minVersion: "TLSv1.2",
   ecdhCurve: "X25519MLKEM768:X25519:P-256:P-384",
 } as const;
 
@@ -50,9 +49,8 @@ export function createServerTls(settings: ServerTlsSettings): ServerTls {
   }
   const fallback = settings.defaultIdentity;
   const options: TlsOptions = {
-    ...TLS_POLICY,
     // A listener needs a context; one without a certificate refuses clients that no identity fits.
-    secureContext: fallback === undefined ? createTlsContext({}) : contextOf(fallback),
+    secureContext: fallback === undefined ? createTlsContext(TLS_POLICY) : contextOf(fallback),
   };
   const serverName = (_data: unknown, name: string): TlsContext | undefined =>
     chooseIdentity(exact, wildcards, name);
@@ -103,5 +101,9 @@ export function readAlpn(wire: Uint8Array): readonly string[] {
 }
 
 function contextOf(identity: IdentityPem): TlsContext {
-  return createTlsContext({ cert: identity.certificateChainPem, key: identity.privateKeyPem });
+  return createTlsContext({
+    ...TLS_POLICY,
+    cert: identity.certificateChainPem,
+    key: identity.privateKeyPem,
+  });
 }

@@ -82,6 +82,11 @@ export interface AddServer {
   readonly maxConcurrency: number;
 }
 
+/** Say `confirmed`: everything that was sent before is done. */
+export interface Confirm {
+  readonly type: "confirm";
+}
+
 /** Accept no more; let sessions end; say `drained` when none is left. */
 export interface Drain {
   readonly type: "drain";
@@ -93,10 +98,18 @@ export interface Destroy {
 }
 
 export type ToWorker =
-  WorkerStart | AddDestination | EndpointPage | UpdateEndpoints | AddServer | Drain | Destroy;
+  | WorkerStart
+  | AddDestination
+  | EndpointPage
+  | UpdateEndpoints
+  | AddServer
+  | Confirm
+  | Drain
+  | Destroy;
 
 export type ToControl =
   | { readonly type: "ready" }
+  | { readonly type: "confirmed" }
   | { readonly type: "metrics"; readonly event: RegistryEvent }
   /** The last connection to a removed endpoint has ended. */
   | { readonly type: "released"; readonly id: number; readonly epoch: number }

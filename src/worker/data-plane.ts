@@ -65,6 +65,8 @@ export class DataPlane {
         return this.#updateEndpoints(message);
       case "add-server":
         return this.#addServer(message);
+      case "confirm":
+        return this.#parts.send({ type: "confirmed" });
       case "drain":
         return this.#drain();
       case "destroy":

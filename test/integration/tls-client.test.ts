@@ -72,7 +72,8 @@ describe("an endpoint gets no byte of the client when", () => {
     "its certificate has expired": () => issue(ca, { names: [NAME], days: -1 }),
     "its certificate is not valid yet": () => issue(ca, { names: [NAME], fromDays: 2, days: 30 }),
     "its certificate is self-signed": async () => makeCa(NAME),
-    "its intermediate is not sent": async () => issue(await makeIntermediate(ca), { names: [NAME] }),
+    "its intermediate is not sent": async () =>
+      issue(await makeIntermediate(ca), { names: [NAME] }),
     "it speaks TLS 1.1 alone": async () => ({
       ...good,
       min: "TLSv1_1",
@@ -116,7 +117,9 @@ describe("an endpoint gets no byte of the client when", () => {
       const endpoint = endpoints.get(what);
       await until("every handshake has failed", async () => {
         const stats = await endpoint?.stats();
-        return stats !== undefined && stats.accepted > 0 && stats.failures.length === stats.accepted;
+        return (
+          stats !== undefined && stats.accepted > 0 && stats.failures.length === stats.accepted
+        );
       });
       expect((await endpoint?.stats())?.raw).not.toContain(SECRET);
       const failure = { cause: "other", dst: dst(what) };
@@ -228,32 +231,42 @@ describe("without trustCerts", () => {
   });
 });
 
-withPython("an endpoint whose TLS fails is passed over and another one serves the client", async () => {
-  const wrong = await listen(await issue(otherCa, { names: [NAME] }));
-  const plain = await peer.listen();
-  await plain.echoAll();
-  const right = await listen(good);
-  await using product = await start([{ to: [wrong.address, plain.address, right.address] }]);
-  for (let n = 0; n < 20; n += 1) expect(await ask(product)).toBe(SECRET);
-  const stats = await wrong.stats();
-  expect(stats.failures.length).toBeGreaterThan(0);
-  expect(stats.raw).not.toContain(SECRET);
-  expect((await plain.stats()).raw).not.toContain(SECRET);
-  const failures = await product.metric("l5d_balancer_connection_failure_total", { cause: "other" });
-  expect(failures).toBeGreaterThan(0);
-  expect((await right.stats()).accepted).toBeGreaterThanOrEqual(20);
-});
+withPython(
+  "an endpoint whose TLS fails is passed over and another one serves the client",
+  async () => {
+    const wrong = await listen(await issue(otherCa, { names: [NAME] }));
+    const plain = await peer.listen();
+    await plain.echoAll();
+    const right = await listen(good);
+    await using product = await start([{ to: [wrong.address, plain.address, right.address] }]);
+    for (let n = 0; n < 20; n += 1) expect(await ask(product)).toBe(SECRET);
+    const stats = await wrong.stats();
+    expect(stats.failures.length).toBeGreaterThan(0);
+    expect(stats.raw).not.toContain(SECRET);
+    expect((await plain.stats()).raw).not.toContain(SECRET);
+    const failures = await product.metric("l5d_balancer_connection_failure_total", {
+      cause: "other",
+    });
+    expect(failures).toBeGreaterThan(0);
+    expect((await right.stats()).accepted).toBeGreaterThanOrEqual(20);
+  },
+);
 
-withPython("an endpoint that never answers the ClientHello is passed over at connectTimeoutMs", async () => {
-  const silent = await peer.listen({ tls: good, hold: true });
-  const right = await listen(good);
-  const client = globalTls(NAME, ["ca.pem"], { connectTimeoutMs: 200 });
-  await using product = await start([{ to: [silent.address, right.address] }], client);
-  for (let n = 0; n < 4; n += 1) expect(await ask(product)).toBe(SECRET);
-  await until("the silent one was tried", async () => (await silent.stats()).accepted > 0);
-  const timeouts = await product.metric("l5d_balancer_connection_failure_total", { cause: "timeout" });
-  expect(timeouts).toBe((await silent.stats()).accepted);
-});
+withPython(
+  "an endpoint that never answers the ClientHello is passed over at connectTimeoutMs",
+  async () => {
+    const silent = await peer.listen({ tls: good, hold: true });
+    const right = await listen(good);
+    const client = globalTls(NAME, ["ca.pem"], { connectTimeoutMs: 200 });
+    await using product = await start([{ to: [silent.address, right.address] }], client);
+    for (let n = 0; n < 4; n += 1) expect(await ask(product)).toBe(SECRET);
+    await until("the silent one was tried", async () => (await silent.stats()).accepted > 0);
+    const timeouts = await product.metric("l5d_balancer_connection_failure_total", {
+      cause: "timeout",
+    });
+    expect(timeouts).toBe((await silent.stats()).accepted);
+  },
+);
 
 withPython("a closed port is counted as refused, not as a failure of TLS", async () => {
   const gone = await freePort();
@@ -297,25 +310,33 @@ withPython("connections kept ready have done their handshake", async () => {
   expect(await Promise.race([one, two])).toMatchObject({ text: SECRET });
 });
 
-withOpenssl("OpenSSL's server is served over each group that is allowed, and over no other", async () => {
-  await using stack = new AsyncDisposableStack();
-  const groups = { "/svc/x25519": "X25519", "/svc/p256": "P-256", "/svc/p384": "P-384", "/svc/p521": "P-521" };
-  const servers = await Promise.all(
-    Object.entries(groups).map(async ([dst, group]) => {
-      const port = await opensslServer(stack, good, ["-groups", group]);
-      return { to: [`127.0.0.1:${port}`], dst, connectTimeoutMs: 1_000 };
-    }),
-  );
-  await using product = await start(servers);
-  for (const dst of ["/svc/x25519", "/svc/p256", "/svc/p384"]) {
-    const stream = await peer.connect(product.port(dst));
-    await stream.sendText("abc\n");
-    expect(await stream.receive(4)).toMatchObject({ text: "cba\n" });
-  }
-  const refused = await peer.connect(product.port("/svc/p521"));
-  await refused.sendText("abc\n");
-  expect(await refused.receive()).toMatchObject({ size: 0 });
-});
+withOpenssl(
+  "OpenSSL's server is served over each group that is allowed, and over no other",
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const groups = {
+      "/svc/x25519": "X25519",
+      "/svc/p256": "P-256",
+      "/svc/p384": "P-384",
+      "/svc/p521": "P-521",
+    };
+    const servers = await Promise.all(
+      Object.entries(groups).map(async ([dst, group]) => {
+        const port = await opensslServer(stack, good, ["-groups", group]);
+        return { to: [`127.0.0.1:${port}`], dst, connectTimeoutMs: 1_000 };
+      }),
+    );
+    await using product = await start(servers);
+    for (const dst of ["/svc/x25519", "/svc/p256", "/svc/p384"]) {
+      const stream = await peer.connect(product.port(dst));
+      await stream.sendText("abc\n");
+      expect(await stream.receive(4)).toMatchObject({ text: "cba\n" });
+    }
+    const refused = await peer.connect(product.port("/svc/p521"));
+    await refused.sendText("abc\n");
+    expect(await refused.receive()).toMatchObject({ size: 0 });
+  },
+);
 
 withNode("Node's server is served", async () => {
   const script = `

@@ -72,7 +72,9 @@ function connect(mode: Mode): Promise<PeerStream> {
 }
 
 /** A connection through the product, both of its ends. The endpoint's is there once the client has spoken. */
-async function join(mode: Mode): Promise<{ readonly client: PeerStream; readonly server: PeerStream }> {
+async function join(
+  mode: Mode,
+): Promise<{ readonly client: PeerStream; readonly server: PeerStream }> {
   const [client, server] = await Promise.all([connect(mode), endpointOf(mode).accept()]);
   return { client, server };
 }
@@ -82,94 +84,107 @@ function endFor(mode: Mode, side: "client" | "endpoint"): "close_notify" | "fin"
   return MODES[mode][side] ? "close_notify" : "fin";
 }
 
-withPython("what a client sends early waits for the endpoint's handshake and is delivered", async () => {
-  await using peer = new Peer();
-  const inner = await issue(ca, { names: ["inner.test"] });
-  const endpoint = await peer.listen({ tls: inner, hold: true });
-  const outer = identityFiles("outer", await issue(ca, { names: ["outer.test"] }));
-  await using own = await Product.start(
-    proxyConfig(
-      [
-        { to: [endpoint.address], dst: "/svc/plain" },
-        { to: [endpoint.address], dst: "/svc/tls", tls: { defaultIdentity: outer.identity } },
-      ],
-      { kind: "io.l5d.global", tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] } },
-    ),
-    { files: { ...outer.files, "ca.pem": ca.certPem } },
-  );
-  const tls = { ca: ca.certPem, serverName: "outer.test" };
-  for (const [path, options] of [
-    ["/svc/plain", {}],
-    ["/svc/tls", { tls }],
-  ] as const) {
-    const client = await clients.connect(own.port(path), options);
-    // More than is kept, so that the rest waits in the kernel.
-    const sending = client.send(4 * MIB);
-    const srv_addr = `127.0.0.1:${own.port(path)}`;
-    await until("early bytes were read", async () => {
-      return ((await own.metric("l5d_srv_stream_rx_bytes_total", { srv_addr })) ?? 0) > 0;
+withPython(
+  "what a client sends early waits for the endpoint's handshake and is delivered",
+  async () => {
+    await using peer = new Peer();
+    const inner = await issue(ca, { names: ["inner.test"] });
+    const endpoint = await peer.listen({ tls: inner, hold: true });
+    const outer = identityFiles("outer", await issue(ca, { names: ["outer.test"] }));
+    await using own = await Product.start(
+      proxyConfig(
+        [
+          { to: [endpoint.address], dst: "/svc/plain" },
+          { to: [endpoint.address], dst: "/svc/tls", tls: { defaultIdentity: outer.identity } },
+        ],
+        { kind: "io.l5d.global", tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] } },
+      ),
+      { files: { ...outer.files, "ca.pem": ca.certPem } },
+    );
+    const tls = { ca: ca.certPem, serverName: "outer.test" };
+    for (const [path, options] of [
+      ["/svc/plain", {}],
+      ["/svc/tls", { tls }],
+    ] as const) {
+      const client = await clients.connect(own.port(path), options);
+      // More than is kept, so that the rest waits in the kernel.
+      const sending = client.send(4 * MIB);
+      const srv_addr = `127.0.0.1:${own.port(path)}`;
+      await until("early bytes were read", async () => {
+        return ((await own.metric("l5d_srv_stream_rx_bytes_total", { srv_addr })) ?? 0) > 0;
+      });
+      await endpoint.release();
+      const server = await endpoint.accept();
+      const got = server.receive();
+      const sha256 = await sending;
+      await client.shutdown();
+      expect(await got).toMatchObject({ size: 4 * MIB, sha256, end: "close_notify" });
+      await endpoint.hold();
+    }
+  },
+);
+
+withPython(
+  "a client that ended early gets its answer after the endpoint's slow handshake",
+  async () => {
+    await using peer = new Peer();
+    const endpoint = await peer.listen({
+      tls: await issue(ca, { names: ["inner.test"] }),
+      hold: true,
     });
+    await using own = await Product.start(
+      proxyConfig([{ to: [endpoint.address] }], {
+        kind: "io.l5d.global",
+        tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] },
+      }),
+      { files: { "ca.pem": ca.certPem } },
+    );
+    const client = await clients.connect(own.port());
+    await client.sendText("question");
+    await client.shutdown();
+    await until("the endpoint is asked", async () => (await endpoint.stats()).accepted === 1);
     await endpoint.release();
     const server = await endpoint.accept();
-    const got = server.receive();
-    const sha256 = await sending;
-    await client.shutdown();
-    expect(await got).toMatchObject({ size: 4 * MIB, sha256, end: "close_notify" });
-    await endpoint.hold();
-  }
-});
+    expect(await server.receive()).toMatchObject({ text: "question", end: "close_notify" });
+    await server.sendText("answer");
+    await server.shutdown();
+    expect(await client.receive()).toMatchObject({ text: "answer", end: "fin" });
+  },
+);
 
-withPython("a client that ended early gets its answer after the endpoint's slow handshake", async () => {
-  await using peer = new Peer();
-  const endpoint = await peer.listen({ tls: await issue(ca, { names: ["inner.test"] }), hold: true });
-  await using own = await Product.start(
-    proxyConfig([{ to: [endpoint.address] }], {
-      kind: "io.l5d.global",
-      tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] },
-    }),
-    { files: { "ca.pem": ca.certPem } },
-  );
-  const client = await clients.connect(own.port());
-  await client.sendText("question");
-  await client.shutdown();
-  await until("the endpoint is asked", async () => (await endpoint.stats()).accepted === 1);
-  await endpoint.release();
-  const server = await endpoint.accept();
-  expect(await server.receive()).toMatchObject({ text: "question", end: "close_notify" });
-  await server.sendText("answer");
-  await server.shutdown();
-  expect(await client.receive()).toMatchObject({ text: "answer", end: "fin" });
-});
-
-withPython("two hundred connections at once, with TLS on both sides, each get their own bytes", async () => {
-  await using peer = new Peer();
-  const endpoint = await peer.listen({ tls: await issue(ca, { names: ["inner.test"] }) });
-  await endpoint.echoAll();
-  const outer = identityFiles("outer", await issue(ca, { names: ["outer.test"] }));
-  await using own = await Product.start(
-    proxyConfig(
-      [{ to: [endpoint.address], tls: { defaultIdentity: outer.identity } }],
-      { kind: "io.l5d.global", tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] } },
-      { workers: 2 },
-    ),
-    { files: { ...outer.files, "ca.pem": ca.certPem } },
-  );
-  const tls = { ca: ca.certPem, serverName: "outer.test" };
-  await Promise.all(
-    Array.from({ length: 200 }, async (_, seed) => {
-      const stream = await clients.connect(own.port(), { tls });
-      const echoed = stream.receive();
-      const sha256 = await stream.send(20_000 + seed, seed);
-      await stream.shutdown();
-      expect(await echoed).toMatchObject({ size: 20_000 + seed, sha256, end: "close_notify" });
-      await stream.close();
-    }),
-  );
-  await until("all have ended", async () => (await own.metric("l5d_srv_active")) === 0);
-  expect(await own.metric("l5d_srv_accepts_total")).toBe(200);
-  expect(await own.metric("l5d_srv_closes_total")).toBe(200);
-  expect(await own.metric("l5d_srv_tls_handshake_us_count")).toBe(200);
-}, LONG_MS);
+withPython(
+  "two hundred connections at once, with TLS on both sides, each get their own bytes",
+  async () => {
+    await using peer = new Peer();
+    const endpoint = await peer.listen({ tls: await issue(ca, { names: ["inner.test"] }) });
+    await endpoint.echoAll();
+    const outer = identityFiles("outer", await issue(ca, { names: ["outer.test"] }));
+    await using own = await Product.start(
+      proxyConfig(
+        [{ to: [endpoint.address], tls: { defaultIdentity: outer.identity } }],
+        { kind: "io.l5d.global", tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] } },
+        { workers: 2 },
+      ),
+      { files: { ...outer.files, "ca.pem": ca.certPem } },
+    );
+    const tls = { ca: ca.certPem, serverName: "outer.test" };
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, seed) => {
+        const stream = await clients.connect(own.port(), { tls });
+        const echoed = stream.receive();
+        const sha256 = await stream.send(20_000 + seed, seed);
+        await stream.shutdown();
+        expect(await echoed).toMatchObject({ size: 20_000 + seed, sha256, end: "close_notify" });
+        await stream.close();
+      }),
+    );
+    await until("all have ended", async () => (await own.metric("l5d_srv_active")) === 0);
+    expect(await own.metric("l5d_srv_accepts_total")).toBe(200);
+    expect(await own.metric("l5d_srv_closes_total")).toBe(200);
+    expect(await own.metric("l5d_srv_tls_handshake_us_count")).toBe(200);
+  },
+  LONG_MS,
+);
 
 describe.each(EACH)("%s", (mode) => {
   for (const size of SIZES) {
@@ -231,16 +246,19 @@ describe.each(EACH)("%s", (mode) => {
     expect(await server.receive()).toMatchObject({ text: all });
   });
 
-  withPython("an end without close_notify is an end all the same, and all before it arrives", async () => {
-    const { client, server } = await join(mode);
-    const got = server.receive();
-    const sent = await client.send(MIB);
-    await client.fin();
-    expect(await got).toMatchObject({ sha256: sent, end: endFor(mode, "endpoint") });
-    await server.sendText("answer");
-    await server.fin();
-    expect(await client.receive()).toMatchObject({ text: "answer", end: endFor(mode, "client") });
-  });
+  withPython(
+    "an end without close_notify is an end all the same, and all before it arrives",
+    async () => {
+      const { client, server } = await join(mode);
+      const got = server.receive();
+      const sent = await client.send(MIB);
+      await client.fin();
+      expect(await got).toMatchObject({ sha256: sent, end: endFor(mode, "endpoint") });
+      await server.sendText("answer");
+      await server.fin();
+      expect(await client.receive()).toMatchObject({ text: "answer", end: endFor(mode, "client") });
+    },
+  );
 
   withPython("a reset by the client is a reset for the endpoint", async () => {
     const { client, server } = await join(mode);

@@ -40,7 +40,11 @@ beforeAll(async () => {
   product = running.use(
     await Product.start(
       proxyConfig([
-        { to, dst: "/svc/hasty", tls: { defaultIdentity, handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS } },
+        {
+          to,
+          dst: "/svc/hasty",
+          tls: { defaultIdentity, handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS },
+        },
         { to, dst: "/svc/web", tls: { defaultIdentity, handshakeTimeoutMs: PATIENT_MS } },
       ]),
       { files: web.files },
@@ -88,31 +92,49 @@ for (const [what, bytes] of [
   });
 }
 
-withPython("a client that goes on sending a byte at a time is cut at the handshake timeout", async () => {
-  await endsFor("handshake_timeout", async () => {
-    const started = performance.now();
-    const socket = connect(hasty(), "127.0.0.1");
-    const closed = Promise.withResolvers<void>();
-    socket.on("error", () => {});
-    socket.on("close", () => closed.resolve());
-    let sent = 0;
-    await until("the connection is closed", () => {
-      // Each look is a byte more.
-      if (socket.writable) socket.write(HELLO.subarray(sent, (sent += 1)));
-      return socket.destroyed;
+withPython(
+  "a client that goes on sending a byte at a time is cut at the handshake timeout",
+  async () => {
+    await endsFor("handshake_timeout", async () => {
+      const started = performance.now();
+      const socket = connect(hasty(), "127.0.0.1");
+      const closed = Promise.withResolvers<void>();
+      socket.on("error", () => {});
+      socket.on("close", () => closed.resolve());
+      let sent = 0;
+      await until("the connection is closed", () => {
+        // Each look is a byte more.
+        if (socket.writable) socket.write(HELLO.subarray(sent, (sent += 1)));
+        return socket.destroyed;
+      });
+      await closed.promise;
+      expect(performance.now() - started).toBeLessThan(HANDSHAKE_TIMEOUT_MS + 1_500);
     });
-    await closed.promise;
-    expect(performance.now() - started).toBeLessThan(HANDSHAKE_TIMEOUT_MS + 1_500);
-  });
-});
+  },
+);
 
 for (const [what, bytes] of Object.entries({
   "HTTP in plain text": "GET / HTTP/1.1\r\nHost: web.test\r\n\r\n",
   "the greeting of SSH": "SSH-2.0-OpenSSH_9.2\r\n",
   "a PROXY header": "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
-  "an SSL 2 hello": Buffer.from([0x80, 0x2e, 1, 0, 2, 0, 0x15, 0, 0, 0, 0x10, ...Array(37).fill(7)]),
+  "an SSL 2 hello": Buffer.from([
+    0x80,
+    0x2e,
+    1,
+    0,
+    2,
+    0,
+    0x15,
+    0,
+    0,
+    0,
+    0x10,
+    ...Array(37).fill(7),
+  ]),
   zeros: Buffer.alloc(64),
-  "bytes without meaning": Buffer.from(Array.from({ length: 4096 }, (_, n) => (n * 197 + 13) & 255)),
+  "bytes without meaning": Buffer.from(
+    Array.from({ length: 4096 }, (_, n) => (n * 197 + 13) & 255),
+  ),
   "a handshake record that lies about its length": Buffer.concat([
     HELLO.subarray(0, 6),
     Buffer.from([0xff, 0xff, 0xff]),
@@ -142,13 +164,16 @@ withPython("a port scan, which connects and leaves, is a client that left", asyn
   });
 });
 
-withPython("a client that leaves in the middle of its ClientHello is a client that left", async () => {
-  await endsFor("client_left", async () => {
-    const stream = await peer.connect(patient());
-    await stream.sendText(HELLO.subarray(0, 40).toString("latin1"));
-    await stream.reset();
-  });
-});
+withPython(
+  "a client that leaves in the middle of its ClientHello is a client that left",
+  async () => {
+    await endsFor("client_left", async () => {
+      const stream = await peer.connect(patient());
+      await stream.sendText(HELLO.subarray(0, 40).toString("latin1"));
+      await stream.reset();
+    });
+  },
+);
 
 withPython("a client that does not trust the certificate fails the handshake", async () => {
   const other = await makeCa("Another CA");
@@ -160,18 +185,21 @@ withPython("a client that does not trust the certificate fails the handshake", a
   }
 });
 
-withPython("a hundred silent clients are cut and those who shake hands are served meanwhile", async () => {
-  const before = (await endpoint.stats()).accepted;
-  const silent = Array.from({ length: 100 }, () => sendAndWait(hasty(), ""));
-  const tls = { ca: ca.certPem, serverName: "web.test" };
-  const stream = await peer.connect(hasty(), { tls });
-  await stream.sendText("ping");
-  expect(await stream.receive(4)).toMatchObject({ text: "ping" });
-  for (const { afterMs } of await Promise.all(silent))
-    expect(afterMs).toBeLessThan(HANDSHAKE_TIMEOUT_MS + 2_500);
-  expect((await endpoint.stats()).accepted).toBe(before + 1);
-  await stream.close();
-});
+withPython(
+  "a hundred silent clients are cut and those who shake hands are served meanwhile",
+  async () => {
+    const before = (await endpoint.stats()).accepted;
+    const silent = Array.from({ length: 100 }, () => sendAndWait(hasty(), ""));
+    const tls = { ca: ca.certPem, serverName: "web.test" };
+    const stream = await peer.connect(hasty(), { tls });
+    await stream.sendText("ping");
+    expect(await stream.receive(4)).toMatchObject({ text: "ping" });
+    for (const { afterMs } of await Promise.all(silent))
+      expect(afterMs).toBeLessThan(HANDSHAKE_TIMEOUT_MS + 2_500);
+    expect((await endpoint.stats()).accepted).toBe(before + 1);
+    await stream.close();
+  },
+);
 
 withPython("a connection outlives the handshake timeout once its handshake is done", async () => {
   const tls = { ca: ca.certPem, serverName: "web.test" };
@@ -198,24 +226,27 @@ withOpenssl("a client may not renegotiate", async () => {
   expect(stderr).toContain("no renegotiation");
 });
 
-withOpenssl("TLS goes through a server without TLS untouched, to an endpoint that speaks it", async () => {
-  const identity = await issue(ca, { names: ["inner.test"] });
-  const tlsEndpoint = await peer.listen({ tls: identity });
-  await tlsEndpoint.echoAll();
-  await using plain = await Product.start(proxyConfig([{ to: [tlsEndpoint.address] }]));
-  await Bun.write(join(plain.folder, "ca.pem"), ca.certPem);
-  const verify = ["-verify_return_error", "-verifyCAfile", join(plain.folder, "ca.pem")];
-  const sni = ["-servername", "inner.test"];
-  const seen = await sClient(plain.port(), ...sni, ...verify, "-verify_hostname", "inner.test");
-  expect(seen).toMatchObject({ ok: true, name: "inner.test" });
-  const stream = await peer.connect(plain.port(), {
-    tls: { ca: ca.certPem, serverName: "inner.test" },
-  });
-  const echoed = stream.receive();
-  const sha256 = await stream.send(1 << 20);
-  await stream.shutdown();
-  expect(await echoed).toMatchObject({ sha256, end: "close_notify" });
-});
+withOpenssl(
+  "TLS goes through a server without TLS untouched, to an endpoint that speaks it",
+  async () => {
+    const identity = await issue(ca, { names: ["inner.test"] });
+    const tlsEndpoint = await peer.listen({ tls: identity });
+    await tlsEndpoint.echoAll();
+    await using plain = await Product.start(proxyConfig([{ to: [tlsEndpoint.address] }]));
+    await Bun.write(join(plain.folder, "ca.pem"), ca.certPem);
+    const verify = ["-verify_return_error", "-verifyCAfile", join(plain.folder, "ca.pem")];
+    const sni = ["-servername", "inner.test"];
+    const seen = await sClient(plain.port(), ...sni, ...verify, "-verify_hostname", "inner.test");
+    expect(seen).toMatchObject({ ok: true, name: "inner.test" });
+    const stream = await peer.connect(plain.port(), {
+      tls: { ca: ca.certPem, serverName: "inner.test" },
+    });
+    const echoed = stream.receive();
+    const sha256 = await stream.send(1 << 20);
+    await stream.shutdown();
+    expect(await echoed).toMatchObject({ sha256, end: "close_notify" });
+  },
+);
 
 withPython("every connection is counted once, and every handshake is timed", async () => {
   await using own = await Product.start(
@@ -223,7 +254,10 @@ withPython("every connection is counted once, and every handshake is timed", asy
       {
         to: [endpoint.address],
         tls: {
-          defaultIdentity: { certs: [join(product.folder, "web-0.pem")], privateKey: join(product.folder, "web.key") },
+          defaultIdentity: {
+            certs: [join(product.folder, "web-0.pem")],
+            privateKey: join(product.folder, "web.key"),
+          },
           handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
         },
       },
@@ -231,8 +265,12 @@ withPython("every connection is counted once, and every handshake is timed", asy
   );
   const tls = { ca: ca.certPem, serverName: "web.test" };
   const count = async (name: string) => (await own.metric(name)) ?? 0;
-  const good = await Promise.all(Array.from({ length: 5 }, () => peer.connect(own.port(), { tls })));
-  await Promise.all(Array.from({ length: 3 }, () => sendAndWait(own.port(), "GET / HTTP/1.1\r\n\r\n")));
+  const good = await Promise.all(
+    Array.from({ length: 5 }, () => peer.connect(own.port(), { tls })),
+  );
+  await Promise.all(
+    Array.from({ length: 3 }, () => sendAndWait(own.port(), "GET / HTTP/1.1\r\n\r\n")),
+  );
   await Promise.all(Array.from({ length: 2 }, () => sendAndWait(own.port(), "")));
   const scans = await Promise.all(Array.from({ length: 4 }, () => peer.connect(own.port())));
   await Promise.all(scans.map((scan) => scan.reset()));

@@ -198,5 +198,7 @@ withNode("Node's client is served, by name and with a protocol", async () => {
     run(["node", "-e", script, String(product.port(server)), name], { stdin: ca.certPem });
   expect((await ask("/svc/both", "web.example.com")).stdout).toBe("TLSv1.3 exact.cert false");
   expect((await ask("/svc/alpn", "fallback.cert")).stdout).toBe("TLSv1.3 fallback.cert h2");
-  expect((await ask("/svc/both", "elsewhere.test")).stderr).toContain("ERR_TLS_CERT_ALTNAME_INVALID");
+  expect((await ask("/svc/both", "elsewhere.test")).stderr).toContain(
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+  );
 });

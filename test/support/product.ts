@@ -86,7 +86,7 @@ export class Product implements AsyncDisposable {
   }
 
   get adminPort(): number {
-    return portOf(this.log.find((line) => line.msg === "ready"));
+    return portOf(this.log.find((line) => line.msg === "ready")?.["admin"]);
   }
 
   /** A request to the admin port. */

@@ -14,7 +14,9 @@ export function identityFiles(
   options: { readonly chain?: readonly string[]; readonly key?: string } = {},
 ): IdentityFiles {
   const chain = options.chain ?? [];
-  const certs = [issued.certPem, ...chain].map((pem, index) => [`${name}-${index}.pem`, pem] as const);
+  const certs = [issued.certPem, ...chain].map(
+    (pem, index) => [`${name}-${index}.pem`, pem] as const,
+  );
   const privateKey = `${name}.key`;
   return {
     identity: { certs: certs.map(([file]) => file), privateKey },

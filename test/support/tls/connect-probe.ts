@@ -22,7 +22,8 @@ if (import.meta.main) {
     .slice(2)
     .filter((arg) => !arg.startsWith("--"));
   const untilFailure = process.argv.includes("--until-failure");
-  const tls = caFile === undefined ? undefined : createClientTls(name, [readFileSync(caFile, "utf8")]);
+  const tls =
+    caFile === undefined ? undefined : createClientTls(name, [readFileSync(caFile, "utf8")]);
   const connector = new SocketConnector(tls, Number(timeoutMs), systemClock, (error) => {
     console.error(error);
     process.exit(1);

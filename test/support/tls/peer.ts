@@ -61,7 +61,10 @@ export class Peer implements AsyncDisposable {
     options: { readonly tls?: PeerTlsClient; readonly host?: string } = {},
   ): Promise<PeerStream> {
     const { tls, host = "127.0.0.1" } = options;
-    return new PeerStream(this.#ask, (await this.#ask("connect", { host, port, tls })) as StreamInfo);
+    return new PeerStream(
+      this.#ask,
+      (await this.#ask("connect", { host, port, tls })) as StreamInfo,
+    );
   }
 
   /** Listens. `hold`: handshakes wait for `release`. */
@@ -136,7 +139,10 @@ export class PeerServer {
 
   /** The next connection, its handshake done. */
   async accept(): Promise<PeerStream> {
-    return new PeerStream(this.#ask, (await this.#ask("accept", { server: this.#server })) as StreamInfo);
+    return new PeerStream(
+      this.#ask,
+      (await this.#ask("accept", { server: this.#server })) as StreamInfo,
+    );
   }
 
   /** Connections accepted, why handshakes failed, and all that came before decryption, in Latin-1. */

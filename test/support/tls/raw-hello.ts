@@ -108,7 +108,7 @@ export async function sendAndWait(port: number, bytes: Uint8Array | string): Pro
 
 function readAnswer(bytes: Buffer): Answer | undefined {
   let handshake = Buffer.alloc(0);
-  for (let at = 0; at + 5 <= bytes.length; ) {
+  for (let at = 0; at + 5 <= bytes.length;) {
     const end = at + 5 + bytes.readUInt16BE(at + 3);
     if (end > bytes.length) break;
     if (bytes[at] === 21) return { kind: "alert", description: bytes[at + 6] ?? -1 };
@@ -122,7 +122,7 @@ function readAnswer(bytes: Buffer): Answer | undefined {
 
 function readHandshake(bytes: Buffer): Answer | undefined {
   let found: Extract<Answer, { kind: "hello" }> | undefined;
-  for (let at = 0; at + 4 <= bytes.length; ) {
+  for (let at = 0; at + 4 <= bytes.length;) {
     const end = at + 4 + bytes.readUIntBE(at + 1, 3);
     if (end > bytes.length) return undefined;
     const type = bytes[at];
@@ -142,7 +142,7 @@ function serverHello(body: Buffer): Extract<Answer, { kind: "hello" }> {
   const cipher = body.readUInt16BE(at);
   let version = body.readUInt16BE(0);
   let group: number | undefined;
-  for (at += 5; at + 4 <= body.length; ) {
+  for (at += 5; at + 4 <= body.length;) {
     const type = body.readUInt16BE(at);
     if (type === 43) version = body.readUInt16BE(at + 4);
     if (type === 51) group = body.readUInt16BE(at + 4);

@@ -1,0 +1,222 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { type Issued, issue, makeCa } from "../../test/support/certs.ts";
+import { sClient } from "../../test/support/tls/openssl.ts";
+import { recordingHandlers } from "../../test/support/tls/recorder.ts";
+import { has } from "../../test/support/tls/tools.ts";
+import { type BunListener, listen } from "./bun.ts";
+import {
+  alpnChooser,
+  chooseIdentity,
+  createServerTls,
+  type IdentityPem,
+  readAlpn,
+  type ServerTlsSettings,
+} from "./server-tls.ts";
+
+const withOpenssl = test.skipIf(!has("openssl"));
+
+describe("chooseIdentity", () => {
+  const exact = new Map([
+    ["web.example.com", "exact"],
+    ["localhost", "local"],
+  ]);
+  const wildcards = new Map([
+    [".example.com", "wildcard"],
+    [".a.example.com", "deeper"],
+  ]);
+  const choose = (name: string) => chooseIdentity(exact, wildcards, name);
+
+  for (const [name, identity] of [
+    ["web.example.com", "exact"],
+    ["WEB.EXAMPLE.COM", "exact"],
+    ["localhost", "local"],
+    ["other.example.com", "wildcard"],
+    ["Other.Example.Com", "wildcard"],
+    ["x.a.example.com", "deeper"],
+    ["a.example.com", "wildcard"],
+    ["example.com", undefined],
+    [".example.com", undefined],
+    ["x.b.example.com", undefined],
+    ["web.example.com.", undefined],
+    ["", undefined],
+    [".", undefined],
+    ["*.example.com", "wildcard"],
+  ] as const) {
+    test(`gives ${identity ?? "nothing"} for "${name}"`, () => {
+      expect(choose(name)).toBe(identity);
+    });
+  }
+
+  test("an exact name is never passed over for a wildcard, nor anything else found for two labels", () => {
+    const label = fc.stringMatching(/^[a-zA-Z0-9-]{1,12}$/);
+    fc.assert(
+      fc.property(label, label, (first, second) => {
+        const name = `${first}.example.com`;
+        const own = new Map([[name.toLowerCase(), "own"]]);
+        expect(chooseIdentity(own, wildcards, name)).toBe("own");
+        expect(choose(`${first}.${second}.example.org`)).toBeUndefined();
+      }),
+    );
+  });
+
+  test("takes any text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (name) => {
+        choose(name);
+      }),
+    );
+  });
+});
+
+describe("readAlpn", () => {
+  const wire = (names: readonly string[]) =>
+    Buffer.concat(names.map((name) => Buffer.from([name.length, ...Buffer.from(name, "latin1")])));
+  const name = fc.stringMatching(/^[\x00-\xff]{1,255}$/);
+
+  test("reads back what was written", () => {
+    fc.assert(
+      fc.property(fc.array(name, { maxLength: 20 }), (names) => {
+        expect(readAlpn(wire(names))).toEqual(names);
+      }),
+    );
+  });
+
+  test("takes any bytes, and what it finds stands in them", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
+        const names = readAlpn(bytes);
+        expect(Buffer.from(bytes).toString("latin1")).toStartWith(wire(names).toString("latin1"));
+      }),
+    );
+  });
+
+  test("leaves out what is cut short", () => {
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 1, maxLength: 5 }), fc.nat(), (names, cut) => {
+        const bytes = wire(names);
+        const left = readAlpn(bytes.subarray(0, cut % bytes.length));
+        expect(left).toEqual(names.slice(0, left.length));
+        expect(left.length).toBeLessThan(names.length);
+      }),
+    );
+  });
+
+  test("stops at an empty name, which is not allowed", () => {
+    expect(readAlpn(Uint8Array.of(2, 104, 50, 0, 1, 97))).toEqual(["h2"]);
+    expect(readAlpn(Uint8Array.of())).toEqual([]);
+    expect(readAlpn(Uint8Array.of(0))).toEqual([]);
+    expect(readAlpn(Uint8Array.of(255))).toEqual([]);
+  });
+
+  test("keeps bytes above 127 apart from others", () => {
+    expect(readAlpn(Uint8Array.of(1, 0xff))).toEqual(["\u00ff"]);
+  });
+});
+
+describe("alpnChooser", () => {
+  const choose = alpnChooser(["h2", "http/1.1"]);
+  const offer = (...names: readonly string[]) =>
+    choose(
+      {},
+      "",
+      Buffer.from(names.map((name) => String.fromCharCode(name.length) + name).join("")),
+    );
+
+  test("takes the first of ours that is offered", () => {
+    expect(offer("http/1.1", "h2")).toBe("h2");
+    expect(offer("spdy/3", "http/1.1")).toBe("http/1.1");
+  });
+
+  test("answers false when there is none, so that the handshake goes on without", () => {
+    expect(offer("spdy/3", "H2", "h2c", "http/1.10")).toBe(false);
+    expect(offer()).toBe(false);
+  });
+
+  test("never chooses what was not offered, whatever the bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const chosen = choose({}, "", bytes);
+        if (chosen !== false) expect(readAlpn(bytes)).toContain(chosen);
+      }),
+    );
+  });
+});
+
+describe("createServerTls", () => {
+  let rsa: IdentityPem;
+  let ecdsa: IdentityPem;
+  const listeners: BunListener[] = [];
+
+  beforeAll(async () => {
+    const ca = await makeCa();
+    const pem = ({ certPem, keyPem }: Issued) => ({
+      certificateChainPem: certPem,
+      privateKeyPem: keyPem,
+    });
+    rsa = pem(await issue(ca, { names: ["rsa.test"], algorithm: "rsa" }));
+    ecdsa = pem(await issue(ca, { names: ["ecdsa.test"] }));
+  });
+
+  afterAll(() => {
+    for (const listener of listeners) listener.stop(true);
+  });
+
+  /** The port of a listener with this TLS, which closes when its client ends. */
+  function serve(settings: Partial<ServerTlsSettings>): number {
+    const tls = createServerTls({
+      alpnProtocols: [],
+      defaultIdentity: undefined,
+      identities: [],
+      ...settings,
+    });
+    const handlers = { ...recordingHandlers([]), ...tls.callbacks, handshake() {} };
+    const listener = listen(
+      { hostname: "127.0.0.1", port: 0 },
+      { ...handlers, end: (socket) => socket.close() },
+      tls.options,
+    );
+    listeners.push(listener);
+    return listener.port;
+  }
+
+  test("throws OpenSSL's error for a key of another certificate", () => {
+    const mixed = { ...rsa, privateKeyPem: ecdsa.privateKeyPem };
+    expect(() => serve({ defaultIdentity: mixed })).toThrow();
+    expect(() => serve({ identities: [{ serverName: "a.test", identity: mixed }] })).toThrow();
+  });
+
+  for (const [what, sni] of [
+    ["the default identity", undefined],
+    ["an identity by name", "named.test"],
+    ["an identity by wildcard", "x.wild.test"],
+  ] as const) {
+    withOpenssl(`holds ${what} to ephemeral keys with authenticated encryption`, async () => {
+      const port = serve({
+        defaultIdentity: rsa,
+        identities: [
+          { serverName: "named.test", identity: rsa },
+          { serverName: "*.wild.test", identity: rsa },
+        ],
+      });
+      const args = ["-tls1_2", ...(sni === undefined ? [] : ["-servername", sni])];
+      for (const suite of ["AES128-SHA", "AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA"]) {
+        const seen = await sClient(port, ...args, "-cipher", `${suite}:@SECLEVEL=0`);
+        expect(seen).toMatchObject({ ok: false, alert: 40 });
+      }
+      for (const suite of ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305"]) {
+        const seen = await sClient(port, ...args, "-cipher", suite);
+        expect(seen).toMatchObject({ ok: true, cipher: suite });
+      }
+      const old = await sClient(port, ...args.slice(1), "-tls1_1", "-cipher", "ALL:@SECLEVEL=0");
+      expect(old).toMatchObject({ ok: false, alert: 70 });
+    });
+  }
+
+  withOpenssl("without a default refuses a client that no identity fits", async () => {
+    const port = serve({ identities: [{ serverName: "named.test", identity: ecdsa }] });
+    expect((await sClient(port)).ok).toBe(false);
+    expect((await sClient(port, "-servername", "other.test")).ok).toBe(false);
+    expect((await sClient(port, "-servername", "NAMED.test")).name).toBe("ecdsa.test");
+  });
+});
