@@ -43,6 +43,11 @@ export class EndpointConnection implements ConnectObserver {
     this.#startedMs = context.clock.now();
   }
 
+  /** Whether the socket speaks TLS. */
+  get tls(): boolean {
+    return this.#context.connector.tls !== undefined;
+  }
+
   /** The socket once the connection stands. */
   get socket(): Socket | undefined {
     return this.#socket;

@@ -100,7 +100,7 @@ export class Supervisor {
     slot.generation += 1;
     const name = `worker-${slot.index}`;
     const onMetrics = aggregate.source(name);
-    // `smol` collects garbage sooner: it halves what an idle thread holds (docs/internals/memory.md).
+    // `smol` collects garbage sooner: a held connection takes a quarter less (docs/internals/memory.md).
     const worker = new Worker(new URL("../worker/main.ts", import.meta.url).href, {
       smol: true,
       name,

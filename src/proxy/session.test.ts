@@ -78,7 +78,7 @@ describe("Session before an endpoint is in hand", () => {
     expect([upstream.written, upstream.finished]).toEqual(["question", true]);
     upstream.receive("answer");
     upstream.receiveEnd();
-    expect([client.written, client.finished]).toEqual(["answer", true]);
+    expect([client.written, client.state]).toEqual(["answer", "closed"]);
   });
 
   test("refuses with a reset when there is no endpoint", () => {
@@ -161,7 +161,7 @@ describe("Session while streaming", () => {
     upstream.receive("still here");
     expect(client.written).toBe("still here");
     upstream.receiveEnd();
-    expect([client.finished, upstream.state]).toEqual([true, "closed"]);
+    expect([client.state, upstream.state]).toEqual(["closed", "closed"]);
     client.close();
     expect(world.server.active).toBe(0);
     expect(reasonCounts(world, "eof")).toBe(1);

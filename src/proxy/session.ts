@@ -34,7 +34,7 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     this.#acceptedMs = context.clock.now();
     this.#state = context.tls ? "handshaking" : "waiting";
     this.#downstream = new Side(this, context.metrics.rxBytes, context.metrics.txBytes);
-    this.#downstream.attach(socket);
+    this.#downstream.attach(socket, context.tls);
   }
 
   /** Who owns the accepted socket. */
@@ -105,7 +105,7 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
     this.#deadline = lifetimeDeadlines.set(this);
     const upstream = this.#downstream.peer;
-    upstream.attach(socket);
+    upstream.attach(socket, connection.tls);
     if (this.#downstream.ended) upstream.finish();
     if (early.length === 0) return;
     for (const bytes of early) upstream.onData(bytes);

@@ -28,6 +28,8 @@ export class Side implements HandshakeOwner {
   #socket: Socket | undefined;
   #held: Uint8Array[] | undefined;
   #heldBytes = 0;
+  /** Whether the socket speaks TLS. */
+  #tls = false;
   /** Bytes read from this side's socket. */
   receivedBytes = 0;
   /** Bytes written to this side's socket. */
@@ -57,8 +59,9 @@ export class Side implements HandshakeOwner {
   }
 
   /** Takes over a socket and writes what was kept for it. */
-  attach(socket: Socket): void {
+  attach(socket: Socket, tls: boolean): void {
     this.#socket = socket;
+    this.#tls = tls;
     socket.data = this;
     this.#flush();
   }
@@ -98,7 +101,7 @@ export class Side implements HandshakeOwner {
 
   /** Ends the writing direction once everything is written. */
   finish(): void {
-    if (this.#held === undefined) this.#socket?.shutdown();
+    if (this.#held === undefined) this.#endWriting();
     else this.#whenFlushed = "shutdown";
   }
 
@@ -143,8 +146,16 @@ export class Side implements HandshakeOwner {
     }
     this.#held = undefined;
     this.peer.#resume();
-    if (this.#whenFlushed === "shutdown") socket.shutdown();
+    if (this.#whenFlushed === "shutdown") this.#endWriting();
     else if (this.#whenFlushed === "reset") socket.terminate();
+  }
+
+  #endWriting(): void {
+    const socket = this.#socket;
+    // When the other direction has ended too, closing says the same with one system call less. TLS has its
+    // close_notify to send first.
+    if (this.ended && !this.#tls) socket?.close();
+    else socket?.shutdown();
   }
 
   #countSent(bytes: number): void {

@@ -9,6 +9,9 @@ import { libc } from "./libc.ts";
 
 const withPython = test.skipIf(!has("python3"));
 const withFfi = test.skipIf(libc === undefined || !has("python3"));
+const mayUnshare =
+  Bun.which("unshare") !== null && Bun.spawnSync(["unshare", "-r", "true"]).exitCode === 0;
+const withNamespace = test.skipIf(!mayUnshare);
 const BIND = resolve(import.meta.dir, "bind.ts");
 
 let peer: Peer;
@@ -27,9 +30,14 @@ function errorOf(act: () => unknown): unknown {
   throw new Error("did not throw");
 }
 
-/** Binds in a process of its own that has `free` descriptors left, and answers what came of it. */
+/** Binds in a process of its own that has `free` descriptors left or no `privileges`, and answers what came of it. */
 async function bindElsewhere(
-  options: { readonly free?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly free?: number;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly port?: number;
+    readonly privileges?: false;
+  } = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const script = `
     const { openSync, closeSync } = require("node:fs");
@@ -40,13 +48,16 @@ async function bindElsewhere(
     } catch {}
     for (let n = 0; n < ${options.free ?? 0}; n += 1) closeSync(taken.pop());
     try {
-      const { fd, port } = bind("127.0.0.1", 0);
+      const { fd, port } = bind("127.0.0.1", ${options.port ?? 0});
       console.log(JSON.stringify({ fd, port }));
     } catch ({ name, code, message }) {
       console.log(JSON.stringify({ name, code, message }));
     }
     process.exit(0);`;
-  const command = ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh", process.execPath, "-e", script];
+  const shell = ["sh", "-c", 'ulimit -n 128; exec "$@"', "sh"];
+  // Root of a namespace of its own has no rights over the ports of the system.
+  const below = options.privileges === false ? ["unshare", "-r"] : [];
+  const command = [...shell, ...below, process.execPath, "-e", script];
   const { stdout, stderr } = await run(command, { env: options.env ?? {} });
   if (stdout === "") throw new Error(stderr);
   return JSON.parse(stdout) as Readonly<Record<string, unknown>>;
@@ -122,6 +133,12 @@ describe("what cannot be bound is a BindError that says why", () => {
       expect(outcome["message"]).toContain("ulimit -n");
     });
   }
+
+  withNamespace("a port that needs privileges", async () => {
+    const outcome = await bindElsewhere({ port: 80, privileges: false });
+    expect(outcome).toMatchObject({ name: "BindError", code: "EACCES" });
+    expect(outcome["message"]).toContain("privileges");
+  });
 
   withFfi("and two descriptors are enough", async () => {
     expect(await bindElsewhere({ free: 2 })).toMatchObject({ fd: expect.any(Number) as number });

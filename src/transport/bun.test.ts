@@ -16,8 +16,9 @@ import { has } from "../../test/support/tls/tools.ts";
 import { until } from "../../test/support/until.ts";
 import {
   type BunListener,
-  connect,
+  createConnect,
   type ConnectHandlers,
+  type ConnectTo,
   createTlsContext,
   descriptorOf,
   type ListenHandlers,
@@ -137,11 +138,10 @@ describe("listening on descriptors", () => {
       const { port, copy } = queueing();
       await connectMany(port, 20);
       const accepted: Recorder[] = [];
-      let listener: BunListener | undefined;
       const handlers = recordingHandlers(accepted, (count) => {
-        if (count === 3) listener?.stop();
+        if (count === 3) listener.stop();
       });
-      listener = listen({ fd: copy() }, handlers);
+      const listener: BunListener = listen({ fd: copy() }, handlers);
       await until("three are accepted", () => accepted.length === 3);
       // The rest waits for another listener, and all of it does.
       const rest: Recorder[] = [];
@@ -176,7 +176,7 @@ describe("connecting descriptors", () => {
     async () => {
       const server = await peer.listen();
       const recorder = new Recorder();
-      connect({ fd: connecting(server.port) }, recorder, recordingConnect);
+      createConnect(recordingConnect)({ fd: connecting(server.port) }, recorder);
       expect(recorder.events).toEqual(["open"]);
       await until("it stands", () => recorder.events.length > 1);
       expect(recorder.events).toEqual(["open", "drain"]);
@@ -195,7 +195,7 @@ describe("connecting descriptors", () => {
     "a failure is a close with the system's own code, and there is no drain before it",
     async () => {
       const recorder = new Recorder();
-      connect({ fd: connecting(await freePort()) }, recorder, recordingConnect);
+      createConnect(recordingConnect)({ fd: connecting(await freePort()) }, recorder);
       await until("it has failed", () => recorder.events.length > 1);
       expect(recorder.events).toEqual(["open", "close ECONNREFUSED"]);
     },
@@ -204,7 +204,7 @@ describe("connecting descriptors", () => {
   withDescriptors("terminate() ends a connect that is still under way", async () => {
     const port = await peer.listenDeaf();
     const recorder = new Recorder();
-    connect({ fd: connecting(port) }, recorder, recordingConnect);
+    createConnect(recordingConnect)({ fd: connecting(port) }, recorder);
     const pending = async () =>
       (await statesTowards(port)).filter((state) => state === TCP.synSent).length;
     // The peer's own attempt that found the queue full is the other one.
@@ -223,7 +223,7 @@ describe("connecting descriptors", () => {
       const stream = await server.accept();
       await stream.sendText("greeting");
       await stream.shutdown();
-      connect({ fd }, recorder, recordingConnect);
+      createConnect(recordingConnect)({ fd }, recorder);
       await until("the end has come", () => recorder.has("end"));
       expect(recorder.only("open", "data", "end")).toEqual(["open", "data 8", "end"]);
       recorder.socket?.terminate();
@@ -239,11 +239,11 @@ describe("connecting descriptors", () => {
   test("an address without anyone there is told to connectError, an address that answers to open", async () => {
     const refused = new Recorder();
     const { port } = await peer.listen();
-    connect({ hostname: "127.0.0.1", port: await freePort() }, refused, recordingConnect);
+    createConnect(recordingConnect)({ hostname: "127.0.0.1", port: await freePort() }, refused);
     await until("it has failed", () => refused.events.length > 0);
     expect(refused.events).toEqual(["connectError ECONNREFUSED"]);
     const connected = new Recorder();
-    connect({ hostname: "127.0.0.1", port }, connected, recordingConnect);
+    createConnect(recordingConnect)({ hostname: "127.0.0.1", port }, connected);
     await until("it is open", () => connected.has("open"));
     expect(connected.socket && peerAddress(connected.socket)).toBe("127.0.0.1");
     connected.socket?.terminate();
@@ -628,10 +628,7 @@ function tlsHandlers(accepted: Recorder[]): ListenHandlers {
 }
 
 /** What a client's connection is told until its handshake is over, or it is closed. */
-async function clientHandshake(
-  to: Parameters<typeof connect>[0],
-  tls: TlsOptions,
-): Promise<readonly string[]> {
+async function clientHandshake(to: ConnectTo, tls: TlsOptions): Promise<readonly string[]> {
   const recorder = new Recorder();
   const handlers: ConnectHandlers<Recorder> = {
     ...recordingConnect,
@@ -639,7 +636,7 @@ async function clientHandshake(
       (socket.data as Recorder).onHandshake(ok ? undefined : (error ?? new Error("failed")));
     },
   };
-  connect(to, recorder, handlers, tls);
+  createConnect(handlers, tls)(to, recorder);
   const over = () => recorder.has("handshake") || recorder.only("close").length > 0;
   await until("the handshake is over", over);
   recorder.socket?.terminate();

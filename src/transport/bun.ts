@@ -25,8 +25,11 @@ export interface ListenHandlers {
  * versions, suites and groups beside it.
  */
 export interface TlsOptions {
-  readonly secureContext: TlsContext;
+  readonly secureContext?: TlsContext;
   readonly serverName?: string;
+  readonly ciphers?: string;
+  readonly minVersion?: number;
+  readonly ecdhCurve?: string;
 }
 
 /** A listening socket of this thread. */
@@ -58,25 +61,31 @@ export type ConnectTo =
   { readonly fd: number } | { readonly hostname: string; readonly port: number };
 
 /**
- * Connects. With a descriptor, `open` is called at once and the first `drain` says that the connection stands
- * (for TLS `handshake`); a failure is a `close` before that. With an address, `open` says that it stands.
+ * Makes a function that connects. With a descriptor, `open` is called at once and the first `drain` says that the
+ * connection stands (for TLS `handshake`); a failure is a `close` before that. With an address, `open` says that it
+ * stands.
  */
-export function connect<Owner extends SocketOwner>(
-  to: ConnectTo,
-  data: Owner,
+export function createConnect<Owner extends SocketOwner>(
   socket: ConnectHandlers<Owner>,
   tls?: TlsOptions,
-): void {
-  const options = {
-    ...to,
-    allowHalfOpen: true,
-    data,
-    socket,
-    ...(tls === undefined ? {} : { tls }),
+): (to: ConnectTo, data: Owner) => void {
+  const shared = { allowHalfOpen: true, socket, ...(tls === undefined ? {} : { tls }) };
+  // One object for all connections: Bun has read it when the call returns.
+  const adopting = { ...shared, fd: -1, data: undefined as Owner | undefined };
+  return (to, data) => {
+    if (!("fd" in to)) {
+      Bun.connect({ ...shared, ...to, data } as never).catch(ignore);
+      return;
+    }
+    adopting.fd = to.fd;
+    adopting.data = data;
+    Bun.connect(adopting as never).catch(ignore);
+    adopting.data = undefined;
   };
-  // The outcome is told through the handlers; the promise only repeats it.
-  Bun.connect(options as never).catch(() => {});
 }
+
+/** The outcome is told through the handlers; the promise only repeats it. */
+function ignore(): void {}
 
 /** Parses PEM texts into a context. Throws OpenSSL's error when they do not fit together. */
 export function createTlsContext(options: {

@@ -119,10 +119,12 @@ describe("a connection", () => {
 
   withPython("hands over what the endpoint said first", async () => {
     const server = await peer.listen();
-    const greeted = server.accept().then(async (stream) => {
+    const greet = async () => {
+      const stream = await server.accept();
       await stream.sendText("220 ready\r\n");
       await stream.shutdown();
-    });
+    };
+    const greeted = greet();
     const { recorder, socket } = await outcome(connector(), local(server.port));
     await greeted;
     await until("the end has come", () => recorder.has("end"));

@@ -2,8 +2,9 @@
 import type { Clock } from "../lib/clock.ts";
 import { type Deadline, DeadlineQueue, type DeadlineRunner } from "../lib/deadlines.ts";
 import {
-  connect,
+  createConnect,
   type ConnectHandlers,
+  type ConnectTo,
   handshakeFailure,
   ownerHandlers,
   peerAddress,
@@ -48,6 +49,8 @@ export function connectTarget(ip: string, port: number): ConnectTarget {
 
 /** Makes connections of one kind. */
 export interface Connector {
+  /** How TLS is spoken; undefined for plain TCP. */
+  readonly tls: TlsOptions | undefined;
   /** Begins a connection to `target`. */
   connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt;
 }
@@ -56,13 +59,13 @@ export interface Connector {
 export class SocketConnector implements Connector {
   readonly tls: TlsOptions | undefined;
   readonly deadlines: DeadlineQueue;
-  readonly #handlers: ConnectHandlers<Attempt>;
+  readonly #connect: ReturnType<typeof createConnect<Attempt>>;
 
   /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. */
   constructor(tls: TlsOptions | undefined, timeoutMs: number, clock: Clock, onFault: OnFault) {
     this.tls = tls;
     this.deadlines = new DeadlineQueue(clock, timeoutMs);
-    this.#handlers = {
+    const handlers: ConnectHandlers<Attempt> = {
       ...ownerHandlers,
       open(socket) {
         // Only ever called with the attempt as owner: first of all, and once.
@@ -77,6 +80,7 @@ export class SocketConnector implements Connector {
       },
       ...(tls === undefined ? {} : { handshake: onClientHandshake }),
     };
+    this.#connect = createConnect(handlers, tls);
   }
 
   connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {
@@ -102,9 +106,9 @@ export class SocketConnector implements Connector {
     return attempt;
   }
 
-  #open(attempt: Attempt, to: Parameters<typeof connect>[0]): void {
+  #open(attempt: Attempt, to: ConnectTo): void {
     try {
-      connect(to, attempt, this.#handlers, this.tls);
+      this.#connect(to, attempt);
     } catch (error) {
       attempt.failLater("other", String(error));
     }

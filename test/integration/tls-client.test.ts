@@ -61,6 +61,14 @@ async function ask(product: Product, dst?: string): Promise<string> {
   return text;
 }
 
+/** What `ask` answers once the product is ready; nothing if it ends instead. Fails when it does neither. */
+async function servesOrEnds(product: Product): Promise<string> {
+  const ready = () => product.log.some(({ msg }) => msg === "ready");
+  const ended = () => product.process.exitCode !== null;
+  await until("it is ready or has ended", () => ready() || ended(), 3_000);
+  return ended() ? "" : ask(product);
+}
+
 describe("an endpoint gets no byte of the client when", () => {
   const cases: Record<string, () => Promise<PeerTlsServer>> = {
     "its authority is not trusted": () => issue(otherCa, { names: [NAME] }),
@@ -219,6 +227,39 @@ describe("without trustCerts", () => {
     await using product = await start([server], client, { before });
     expect(await ask(product)).toBe(SECRET);
   });
+
+  // Bun adds what NODE_EXTRA_CA_CERTS names to the list that it brings along, which shows whether that one is used.
+  for (const [what, file] of [
+    ["beside the system's", "other.pem"],
+    ["in place of a file of roots that is not there", "missing.pem"],
+  ] as const) {
+    withPython(`the list that Bun brings along is not trusted ${what}`, async () => {
+      const endpoint = await listen(good);
+      const roots = `export NODE_EXTRA_CA_CERTS="$PWD/ca.pem" SSL_CERT_FILE=${file}`;
+      const server = { to: [endpoint.address], connectTimeoutMs: 300 };
+      const options = { before: `${bare}; ${roots}`, waitUntilServing: false };
+      await using product = await start([server], client, options);
+      expect(await servesOrEnds(product)).toBe("");
+      expect((await endpoint.stats()).raw).not.toContain(SECRET);
+    });
+  }
+
+  for (const [what, text] of Object.entries({
+    "is empty": "",
+    "is no PEM": "not a certificate\n",
+    "holds a certificate that cannot be read":
+      "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+  })) {
+    withPython(`a file of roots that ${what} trusts nobody and hangs nothing`, async () => {
+      const endpoint = await listen(good);
+      const roots = `export NODE_EXTRA_CA_CERTS="$PWD/ca.pem" SSL_CERT_FILE=roots.pem`;
+      const server = { to: [endpoint.address], connectTimeoutMs: 300 };
+      const files = { "roots.pem": text };
+      const options = { before: `${bare}; ${roots}`, waitUntilServing: false, files };
+      await using product = await start([server], client, options);
+      expect(await servesOrEnds(product)).toBe("");
+    });
+  }
 
   withMount("the system's roots are those that the administrator has installed", async () => {
     const endpoint = await listen(good);

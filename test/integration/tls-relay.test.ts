@@ -186,6 +186,49 @@ withPython(
   LONG_MS,
 );
 
+withPython(
+  "more clients than there are descriptors are served one after the other, and the thread stays calm",
+  async () => {
+    await using peer = new Peer();
+    const endpoint = await peer.listen({ tls: await issue(ca, { names: ["inner.test"] }) });
+    await endpoint.echoAll();
+    const outer = identityFiles("outer", await issue(ca, { names: ["outer.test"] }));
+    const config = proxyConfig(
+      [{ to: [endpoint.address], tls: { defaultIdentity: outer.identity } }],
+      { kind: "io.l5d.global", tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] } },
+    );
+    const files = { ...outer.files, "ca.pem": ca.certPem };
+    await using own = await Product.start(config, { files, before: "ulimit -n 110" });
+    const cpu = async () => (await own.metric("process_cpu_seconds_total")) ?? 0;
+    const silent = await Promise.all(
+      Array.from({ length: 120 }, () => clients.connect(own.port())),
+    );
+    const paused = async () => (await own.metric("l5d_srv_accept_paused")) === 1;
+    await until("accepting has paused", paused);
+    expect(await own.metric("l5d_srv_active")).toBeLessThan(60);
+    const before = await cpu();
+    const started = performance.now();
+    await until("a while has passed", () => performance.now() - started > 400);
+    expect((await cpu()) - before).toBeLessThan(0.2);
+    await Promise.all(silent.map((stream) => stream.close()));
+    const tls = { ca: ca.certPem, serverName: "outer.test" };
+    await Promise.all(
+      Array.from({ length: 120 }, async () => {
+        const stream = await clients.connect(own.port(), { tls });
+        await stream.sendText("ping");
+        expect(await stream.receive(4)).toMatchObject({ text: "ping" });
+        await stream.shutdown();
+        expect(await stream.receive()).toMatchObject({ end: "close_notify" });
+        await stream.close();
+      }),
+    );
+    await until("all have ended", async () => (await own.metric("l5d_srv_active")) === 0);
+    expect(await own.metric("l5d_srv_accepts_total")).toBe(240);
+    expect(await own.metric("l5d_srv_close_reason_total", { reason: "eof" })).toBe(120);
+  },
+  LONG_MS,
+);
+
 describe.each(EACH)("%s", (mode) => {
   for (const size of SIZES) {
     withPython(

@@ -6,7 +6,15 @@ import { identityFiles, proxyConfig } from "../support/tls/config.ts";
 import { makeIntermediate } from "../support/tls/intermediate.ts";
 import { sClient } from "../support/tls/openssl.ts";
 import { Peer } from "../support/tls/peer.ts";
-import { GROUPS, type Hello, offer, TLS_1_1, TLS_1_2, TLS_1_3 } from "../support/tls/raw-hello.ts";
+import {
+  type Answer,
+  GROUPS,
+  type Hello,
+  offer,
+  TLS_1_1,
+  TLS_1_2,
+  TLS_1_3,
+} from "../support/tls/raw-hello.ts";
 import { has } from "../support/tls/tools.ts";
 
 const withOpenssl = test.skipIf(!has("openssl"));
@@ -189,7 +197,7 @@ describe("groups", () => {
 
   for (const name of ["P-521", "X448", "ffdhe2048"] as const) {
     test(`${name} alone is refused`, async () => {
-      const refused = { kind: "alert", description: ALERT.handshakeFailure };
+      const refused: Answer = { kind: "alert", description: ALERT.handshakeFailure };
       expect(await offer(ports.ecdsa, in13(GROUPS[name]))).toEqual(refused);
       expect(await offer(ports.rsa, in12(GROUPS[name]))).toEqual(refused);
     });

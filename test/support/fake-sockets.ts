@@ -105,6 +105,7 @@ export class FakeAttempt implements ConnectAttempt {
 
 /** Keeps attempts until the test decides them. */
 export class FakeConnector implements Connector {
+  readonly tls = undefined;
   readonly attempts: FakeAttempt[] = [];
 
   connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {

@@ -15,7 +15,7 @@ export async function makeIntermediate(parent: Ca, name = "Test intermediate"): 
     notAfter: own.certificate.notAfter,
     publicKey: own.certificate.publicKey,
     signingKey: parent.signingKey,
-    signingAlgorithm: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
     extensions: own.certificate.extensions,
   });
   return { ...own, certificate, certPem: `${certificate.toString("pem")}\n` };

@@ -77,7 +77,7 @@ export async function offer(port: number, hello: Hello): Promise<Answer> {
   const { promise, resolve } = Promise.withResolvers<Answer>();
   let bytes = Buffer.alloc(0);
   const socket = connect(port, "127.0.0.1", () => socket.write(clientHello(hello)));
-  socket.on("data", (more) => {
+  socket.on("data", (more: Buffer) => {
     bytes = Buffer.concat([bytes, more]);
     const answer = readAnswer(bytes);
     if (answer !== undefined) resolve(answer);
@@ -98,7 +98,7 @@ export async function sendAndWait(port: number, bytes: Uint8Array | string): Pro
   const got: Buffer[] = [];
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   socket.on("connect", () => bytes.length > 0 && socket.write(bytes));
-  socket.on("data", (more) => got.push(more));
+  socket.on("data", (more: Buffer) => got.push(more));
   socket.on("end", () => resolve("fin"));
   socket.on("error", () => resolve("reset"));
   const end = await promise;
