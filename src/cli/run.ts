@@ -7,6 +7,7 @@ import type { Config } from "../config/types.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import { logFilterFromEnv } from "../telemetry/log-filter.ts";
+import { fdSink, nonBlockingCopy } from "../telemetry/log-sink.ts";
 import { LogWriter, logStyle } from "../telemetry/log-writer.ts";
 import type { QuickCommand } from "./args.ts";
 import { exitCodeOf } from "./check.ts";
@@ -34,8 +35,9 @@ export async function runQuick(command: QuickCommand, output: Output): Promise<n
 /** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
 export async function serve(config: Config, source: unknown, output: Output): Promise<number> {
   const { filter, warnings } = logFilterFromEnv(process.env);
-  const logSettings = { filter, style: logStyle(isTerminal(2), process.env) };
-  const { logger } = new LogWriter(logSettings);
+  const fd = nonBlockingCopy(2);
+  const logSettings = { filter, style: logStyle(isTerminal(2), process.env), fd };
+  const { logger } = new LogWriter({ ...logSettings, sink: fdSink(fd) });
   for (const warning of warnings) logger("cli").warn(warning);
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
   try {

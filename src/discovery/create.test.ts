@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { eventually } from "../../test/support/eventually.ts";
+import { until } from "../../test/support/until.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeNamerd } from "../../test/support/fake-namerd.ts";
 import type { InterpreterConfig } from "../config/types.ts";
@@ -37,7 +37,7 @@ async function resolve(config: InterpreterConfig, path: string): Promise<Resolut
   const reports: Resolution[] = [];
   const abort = new AbortController();
   (await create(config)).resolver.watch(path, abort.signal, (it) => reports.push(it));
-  await eventually("an answer", () => reports.some((it) => it.state !== "pending"));
+  await until("an answer", () => reports.some((it) => it.state !== "pending"));
   abort.abort();
   return reports.find((it) => it.state !== "pending");
 }
@@ -79,16 +79,16 @@ describe("createResolver()", () => {
     const abort = new AbortController();
     const reports: Resolution[] = [];
     resolver.watch("/svc/web", abort.signal, (it) => reports.push(it));
-    await eventually("pending", () => reports.length === 1);
+    await until("pending", () => reports.length === 1);
     expect([value("_success_total"), value("_failure_total")]).toEqual([0, 0]);
     const addrs = [
       { ip: "10.0.0.1", port: 80 },
       { ip: "web.local", port: 80 },
     ];
     namerd.set("/svc/web", { type: "bound", addrs }, "prod");
-    await eventually("bound", () => reports.length === 2);
+    await until("bound", () => reports.length === 2);
     namerd.set("/svc/web", { type: "neg" }, "prod");
-    await eventually("neg", () => reports.length === 3);
+    await until("neg", () => reports.length === 3);
     expect([value("_success_total"), value("_failure_total")]).toEqual([1, 1]);
     expect(value("_skipped_addresses_total")).toBe(1);
     // One request so far, and on a fake clock it took no time: the first bucket.

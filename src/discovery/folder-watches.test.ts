@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually } from "../../test/support/eventually.ts";
+import { until } from "../../test/support/until.ts";
 import { FolderWatches } from "./folder-watches.ts";
 
 let root: string;
@@ -31,7 +31,7 @@ const count = (): void => {
 async function told(change: () => void): Promise<void> {
   const before = changes;
   change();
-  await eventually("a change to be told", () => changes > before);
+  await until("a change to be told", () => changes > before);
 }
 
 describe("FolderWatches", () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually } from "../../test/support/eventually.ts";
+import { until } from "../../test/support/until.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { seededRng } from "../lib/rng.ts";
 import type { Resolution } from "../naming/resolution.ts";
@@ -107,13 +107,13 @@ describe("FsResolver", () => {
   };
   /** Waits for an answer, with as little time as a sign of a change needs. */
   const becomes = (wanted: string | readonly string[]): Promise<void> =>
-    eventually(`${wanted}`, () => {
+    until(`${wanted}`, () => {
       clock.advance(1);
       return Bun.deepEquals(now(), wanted);
     });
   /** Waits for an answer that nothing announces. */
   const becomesLater = (wanted: string | readonly string[]): Promise<void> =>
-    eventually(`${wanted}`, () => {
+    until(`${wanted}`, () => {
       clock.advance(100);
       return Bun.deepEquals(now(), wanted);
     });
@@ -303,7 +303,7 @@ describe("FsResolver", () => {
     watch("/svc/web");
     clock.advance(10_000);
     expect(reports).toEqual([]);
-    await eventually("two answers", () => reports.length === 2);
+    await until("two answers", () => reports.length === 2);
   });
 
   test("knows /$/inet by itself", () => {

@@ -1,6 +1,6 @@
 // The resolver against a namerd that shares no code with this project: one on the HTTP server of Python.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { eventually } from "../../test/support/eventually.ts";
+import { until } from "../../test/support/until.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { namerdResolver, PERIOD_MS } from "../../test/support/namerd-scene.ts";
 import type { Resolution } from "../naming/resolution.ts";
@@ -101,7 +101,7 @@ describe.skipIf(python === null && !inCi)("NamerdResolver and a peer in python3"
   }
 
   const becomes = (wanted: Resolution): Promise<void> =>
-    eventually(JSON.stringify(wanted), () => Bun.deepEquals(reports.at(-1), wanted));
+    until(JSON.stringify(wanted), () => Bun.deepEquals(reports.at(-1), wanted));
   const boundTo = (...ips: readonly string[]): Resolution => ({
     state: "bound",
     endpoints: ips.map((ip) => ({ ip, port: 80, weight: 0.5 })),
@@ -117,7 +117,7 @@ describe.skipIf(python === null && !inCi)("NamerdResolver and a peer in python3"
     clock.advance(60_000);
     say("end");
     say(bound("10.0.0.3"));
-    await eventually("the new stream", () => {
+    await until("the new stream", () => {
       clock.advance(10);
       return Bun.deepEquals(reports.at(-1), boundTo("10.0.0.3"));
     });
@@ -129,7 +129,7 @@ describe.skipIf(python === null && !inCi)("NamerdResolver and a peer in python3"
     await becomes(boundTo("10.0.0.1"));
     say(bound("10.0.0.2"));
     const fromMs = clock.now();
-    await eventually("the next poll", () => {
+    await until("the next poll", () => {
       clock.advance(100);
       return Bun.deepEquals(reports.at(-1), boundTo("10.0.0.2"));
     });

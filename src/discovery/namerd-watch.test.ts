@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { eventually } from "../../test/support/eventually.ts";
+import { until } from "../../test/support/until.ts";
 import type { Behaviour } from "../../test/support/fake-namerd-http.ts";
 import { NamerdScene, PATH, PERIOD_MS, TIMEOUT_MS } from "../../test/support/namerd-scene.ts";
 
@@ -218,10 +218,10 @@ describe("NamerdWatch", () => {
     scene.watch();
     await scene.reported("pending");
     let turns = 0;
-    await eventually("some bytes", () => turns++ > 20);
+    await until("some bytes", () => turns++ > 20);
     scene.clock.advance(TIMEOUT_MS - 1);
     turns = 0;
-    await eventually("more bytes", () => turns++ > 20);
+    await until("more bytes", () => turns++ > 20);
     expect(scene.last?.state).toBe("pending");
     scene.clock.advance(1);
     expect(scene.last?.state).toBe("failed");

@@ -1,6 +1,6 @@
 // What every Resolver must do, whatever its source. Each implementation's test file runs it.
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { eventually } from "../../test/support/eventually.ts";
+import { until } from "../../test/support/until.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import type { Resolver } from "./resolver.ts";
@@ -79,29 +79,29 @@ export function describeResolver(
 
     test("reports what a name stands for, without any time passing", async () => {
       const reports = watch(it.path);
-      await eventually("the first answer", () => reports.last?.state === "bound");
+      await until("the first answer", () => reports.last?.state === "bound");
       expect(reports.addresses).toEqual([...it.initially].sort());
     });
 
     test("reports neg for a name that does not exist, without any time passing", async () => {
       const reports = watch(it.unknownPath);
-      await eventually("neg", () => reports.last?.state === "neg");
+      await until("neg", () => reports.last?.state === "neg");
     });
 
     test("answers any path with a resolution and never throws", async () => {
       const paths = ["", "/", "//", "svc", "/svc/", "/../..", "/\\x2e\\x2e", "/\\x00", "/$/inet"];
       const all = [...paths, "/$/inet/x", "/é", "/\ud800"].map(watch);
-      await eventually("an answer for each", () => all.every((one) => one.all.length > 0));
+      await until("an answer for each", () => all.every((one) => one.all.length > 0));
       for (const reports of all) expect(reports.last?.state).not.toBe("bound");
     });
 
     test("reports changes in their order, each answer whole", async () => {
       if (it.bind === undefined) return;
       const reports = watch(it.path);
-      await eventually("the first answer", () => reports.last?.state === "bound");
+      await until("the first answer", () => reports.last?.state === "bound");
       for (const next of [["10.1.0.1:1", "10.1.0.2:2"], ["10.1.0.2:2"], ["10.1.0.3:3"]]) {
         await it.bind(...next);
-        await eventually(`change to ${next}`, () => {
+        await until(`change to ${next}`, () => {
           clock.advance(10);
           return Bun.deepEquals(reports.addresses, next);
         });
@@ -110,12 +110,12 @@ export function describeResolver(
 
     test("tells several watches of one name alike, and stops one without the other", async () => {
       const [first, second] = [watch(it.path), watch(it.path)];
-      await eventually("both", () => [first, second].every((one) => one.last?.state === "bound"));
+      await until("both", () => [first, second].every((one) => one.last?.state === "bound"));
       first.stop();
       const before = first.all.length;
       await it.bind?.("10.1.0.9:9");
       const wanted = it.bind === undefined ? [...it.initially].sort() : ["10.1.0.9:9"];
-      await eventually("the second to follow", () => {
+      await until("the second to follow", () => {
         clock.advance(10);
         return Bun.deepEquals(second.addresses, wanted);
       });
@@ -127,7 +127,7 @@ export function describeResolver(
       it.resolver.watch(it.path, AbortSignal.abort(), (resolution) => reports.push(resolution));
       clock.advance(60_000);
       const other = watch(it.path);
-      await eventually("another watch", () => other.last?.state === "bound");
+      await until("another watch", () => other.last?.state === "bound");
       expect(reports).toEqual([]);
     });
 
@@ -139,10 +139,10 @@ export function describeResolver(
         expect(clock.pending).toBe(0);
       }
       const settled = watch(it.path);
-      await eventually("an answer", () => settled.last?.state === "bound");
+      await until("an answer", () => settled.last?.state === "bound");
       settled.stop();
       expect(clock.pending).toBe(0);
-      await eventually("no handle is left", () => (it.openHandles?.() ?? 0) === 0);
+      await until("no handle is left", () => (it.openHandles?.() ?? 0) === 0);
       expect(clock.pending).toBe(0);
     });
 
@@ -153,7 +153,7 @@ export function describeResolver(
         reports.push(resolution);
         abort.abort();
       });
-      await eventually("a report", () => reports.length > 0);
+      await until("a report", () => reports.length > 0);
       clock.advance(600_000);
       expect(clock.pending).toBe(0);
       expect(reports.length).toBe(1);

@@ -8,6 +8,8 @@ import type { RegistryEvent } from "../telemetry/registry.ts";
 export interface LogSettings {
   readonly filter: LogFilter;
   readonly style: LogStyle;
+  /** Where lines go: one descriptor for all threads (see nonBlockingCopy in telemetry/log-sink.ts). */
+  readonly fd: number;
 }
 
 /** What a worker is started with. */

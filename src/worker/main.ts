@@ -1,6 +1,7 @@
 // Entry of a data-plane thread: waits for its start message, then hands everything to the data plane.
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
+import { fdSink } from "../telemetry/log-sink.ts";
 import { LogWriter } from "../telemetry/log-writer.ts";
 import type { ToControl, ToWorker } from "../wire/messages.ts";
 import { DataPlane } from "./data-plane.ts";
@@ -12,10 +13,17 @@ let dataPlane: DataPlane | undefined;
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.type === "start") {
-    const { logger } = new LogWriter(data.log);
+    const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.fd) });
     dataPlane = new DataPlane({ start: data, clock: systemClock, rng: systemRng(), logger, send });
     send({ type: "ready" });
     return;
   }
-  dataPlane?.apply(data);
+  try {
+    dataPlane?.apply(data);
+  } catch (error) {
+    // One message that cannot be applied (a certificate that the TLS engine refuses, say) costs what it asked for,
+    // not the connections of this thread.
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    send({ type: "fault", message: `${data.type}: ${detail}` });
+  }
 };

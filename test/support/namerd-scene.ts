@@ -7,7 +7,7 @@ import { seededRng } from "../../src/lib/rng.ts";
 import type { Resolution } from "../../src/naming/resolution.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import { Registry } from "../../src/telemetry/registry.ts";
-import { eventually } from "./eventually.ts";
+import { until } from "./until.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeNamerd } from "./fake-namerd.ts";
 
@@ -86,12 +86,12 @@ export class NamerdScene {
   }
 
   reported(state: Resolution["state"]): Promise<void> {
-    return eventually(state, () => this.last?.state === state);
+    return until(state, () => this.last?.state === state);
   }
 
   /** Until the last answer is bound to these addresses. */
   bound(...ips: readonly string[]): Promise<void> {
-    return eventually(`bound to ${ips}`, () => {
+    return until(`bound to ${ips}`, () => {
       const { last } = this;
       if (last?.state !== "bound") return false;
       return Bun.deepEquals(
@@ -102,24 +102,24 @@ export class NamerdScene {
   }
 
   count(reports: number): Promise<void> {
-    return eventually(`${reports} reports`, () => this.reports.length === reports);
+    return until(`${reports} reports`, () => this.reports.length === reports);
   }
 
   streams(count: number): Promise<void> {
-    return eventually(`${count} streams`, () => this.namerd.openStreams() === count);
+    return until(`${count} streams`, () => this.namerd.openStreams() === count);
   }
 
   connections(count: number): Promise<void> {
-    return eventually(`${count} connections`, () => this.namerd.openConnections === count);
+    return until(`${count} connections`, () => this.namerd.openConnections === count);
   }
 
   requests(count: number): Promise<void> {
-    return eventually(`${count} requests`, () => this.namerd.requests.length === count);
+    return until(`${count} requests`, () => this.namerd.requests.length === count);
   }
 
   /** Until nothing is under way but the wait for the next request; gives its length. */
   async waiting(): Promise<number> {
-    await eventually("a wait for the next request", () => {
+    await until("a wait for the next request", () => {
       const { pending, lastDelayMs } = this.clock;
       return pending === 1 && lastDelayMs !== TIMEOUT_MS && lastDelayMs <= LONGEST_WAIT_MS;
     });
@@ -137,7 +137,7 @@ export class NamerdScene {
 
   /** Lets the time pass until the stream is taken for too silent, and the request has come that follows; gives how long. */
   async silence(): Promise<number> {
-    await eventually("a timer for silence", () => this.clock.lastDelayMs > LONGEST_WAIT_MS);
+    await until("a timer for silence", () => this.clock.lastDelayMs > LONGEST_WAIT_MS);
     const silenceMs = this.clock.lastDelayMs;
     const count = this.namerd.requests.length;
     this.clock.advance(silenceMs);

@@ -1,0 +1,158 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { WeightedAddress } from "../naming/resolution.ts";
+import { EndpointRow } from "../telemetry/endpoint-table.ts";
+import type { EndpointPage, UpdateEndpoints } from "../wire/messages.ts";
+import { Destination } from "./destination.ts";
+import { EndpointRows } from "./endpoint-rows.ts";
+import type { NameState } from "./names.ts";
+
+const WORKERS = 2;
+
+function setup() {
+  const pages: EndpointPage[] = [];
+  const updates: UpdateEndpoints[] = [];
+  const rows = new EndpointRows(WORKERS, (page) => pages.push(page));
+  let nextId = 0;
+  const destination = new Destination({
+    id: 7,
+    router: "rt",
+    path: "/svc/web",
+    rows,
+    workers: WORKERS,
+    broadcast: (update) => updates.push(update),
+    nextEndpointId: () => (nextId += 1),
+  });
+  const bound = (...endpoints: readonly WeightedAddress[]) =>
+    destination.apply(state({ state: "bound", endpoints }));
+  const last = () => updates.at(-1);
+  return { destination, rows, pages, updates, bound, last };
+}
+
+function state(resolution: NameState["resolution"]): NameState {
+  return { resolution, kept: undefined, lastConfirmedMs: 0 };
+}
+
+const at = (port: number, weight = 1): WeightedAddress => ({ ip: "10.0.0.1", port, weight });
+
+describe("Destination", () => {
+  test("sends only what differs from one answer to the next", () => {
+    const { bound, last } = setup();
+    bound(at(1), at(2));
+    expect(last()?.added.map(({ port }) => port)).toEqual([1, 2]);
+    bound(at(2, 5), at(3));
+    expect(last()).toMatchObject({
+      added: [{ port: 3 }],
+      reweighed: [{ id: 2, weight: 5 }],
+      removed: [{ id: 1, epoch: 1 }],
+    });
+    bound(at(2, 5), at(3));
+    expect(last()).toMatchObject({ added: [], reweighed: [], removed: [] });
+  });
+
+  test("says that sessions wait while nothing is known, and are refused when the name is known to have none", () => {
+    const { destination, last } = setup();
+    destination.apply(state({ state: "pending" }));
+    expect(last()?.state).toBe("unknown");
+    destination.apply(state({ state: "failed", cause: "x" }));
+    expect(last()?.state).toBe("unknown");
+    destination.apply(state({ state: "neg" }));
+    expect(last()?.state).toBe("known");
+  });
+
+  test("splits many endpoints into several messages and loses none", () => {
+    const { bound, updates } = setup();
+    bound(...Array.from({ length: 1_234 }, (_, index) => at(index + 1)));
+    expect(updates.map(({ added }) => added.length)).toEqual([500, 500, 234]);
+    expect(updates.every((update) => update.state === "known")).toBe(true);
+  });
+
+  test("gives a row to another endpoint only when every worker has released it", () => {
+    const { destination, bound, updates } = setup();
+    bound(at(1));
+    const row = updates[0]?.added[0]?.row;
+    bound();
+    destination.released(0, 1, 1);
+    bound(at(2));
+    expect(updates.at(-1)?.added[0]?.row).not.toBe(row);
+    bound();
+    destination.released(1, 1, 1);
+    expect(destination.endpoints.map(({ spec }) => spec.port)).toEqual([2]);
+    bound(at(3));
+    expect(updates.at(-1)?.added[0]?.row).toBe(row);
+  });
+
+  test("keeps identity when an endpoint returns before it was released, and ignores the late release", () => {
+    const { destination, bound, last } = setup();
+    bound(at(1));
+    bound();
+    bound(at(1));
+    expect(last()?.added[0]?.id).toBe(1);
+    destination.released(0, 1, 1);
+    destination.released(1, 1, 1);
+    expect(destination.endpoints).toHaveLength(1);
+    bound();
+    destination.released(0, 1, 1);
+    destination.released(1, 1, 1);
+    expect(destination.endpoints).toHaveLength(1);
+    destination.released(0, 1, 2);
+    destination.released(1, 1, 2);
+    expect(destination.endpoints).toHaveLength(0);
+  });
+
+  test("forgets a dead worker's load and waits for it no longer", () => {
+    const { destination, rows, bound, updates } = setup();
+    bound(at(1), at(2));
+    const specs = updates[0]?.added ?? [];
+    for (const spec of specs) rows.view(spec, 1).addLoad(3);
+    bound(at(2));
+    destination.released(0, 1, 1);
+    expect(destination.endpoints).toHaveLength(2);
+    destination.workerDied(1);
+    expect(destination.endpoints.map(({ spec, row }) => [spec.port, row.load])).toEqual([[2, 0]]);
+  });
+
+  test("tells a worker that starts later the same as the others know, whatever came before", () => {
+    const answer = fc.uniqueArray(
+      fc.record({ port: fc.integer({ min: 1, max: 6 }), weight: fc.nat(3) }),
+      {
+        selector: ({ port }) => port,
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(answer, { maxLength: 8 }), (answers) => {
+        const { destination, updates, bound } = setup();
+        const live = new Map<number, number>();
+        for (const endpoints of answers)
+          bound(...endpoints.map(({ port, weight }) => at(port, weight)));
+        for (const { added, reweighed, removed } of updates) {
+          for (const { id } of removed) live.delete(id);
+          for (const { id, weight } of reweighed) live.set(id, weight);
+          for (const { id, weight } of added) live.set(id, weight);
+        }
+        const replayed: UpdateEndpoints[] = [];
+        destination.replay((update) => replayed.push(update));
+        const told = replayed.flatMap(({ added }) => added.map(({ id, weight }) => [id, weight]));
+        expect(new Map(told as [number, number][])).toEqual(live);
+        const wanted = answers.at(-1) ?? [];
+        expect(live.size).toBe(wanted.length);
+      }),
+    );
+  });
+});
+
+test("EndpointRows hands out rows of zeros, and pages before rows", () => {
+  const pages: EndpointPage[] = [];
+  const rows = new EndpointRows(WORKERS, (page) => pages.push(page));
+  const first = rows.allocate();
+  expect(pages).toHaveLength(1);
+  rows.view(first, 1).addLoad(2);
+  rows.free(first);
+  const again = rows.allocate();
+  expect(rows.view(again, 0).load).toBe(0);
+  for (let more = 0; more < 300; more += 1) rows.allocate();
+  expect(pages).toHaveLength(2);
+  const cells = new Float64Array(pages[0]?.buffer ?? new SharedArrayBuffer(0));
+  rows.view(again, 0).addLoad(1);
+  expect(new EndpointRow(cells, again.row, 1, WORKERS).load).toBe(1);
+});

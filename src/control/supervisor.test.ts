@@ -1,0 +1,114 @@
+import { expect, test } from "bun:test";
+import { until } from "../../test/support/until.ts";
+import { systemClock } from "../lib/clock.ts";
+import { seededRng } from "../lib/rng.ts";
+import { Aggregate } from "../telemetry/aggregate.ts";
+import { PROCESS_METRICS } from "../telemetry/catalogue.ts";
+import { silentLogger } from "../telemetry/log.ts";
+import { Registry } from "../telemetry/registry.ts";
+import { bind } from "../transport/bind.ts";
+import type { ToWorker } from "../wire/messages.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** A message that no control thread sends: the worker dies of it. */
+const DEADLY = { type: "start" } as ToWorker;
+
+function setup(workers: number) {
+  const aggregate = new Aggregate();
+  const registry = new Registry(aggregate.source("control"));
+  const bound = bind("127.0.0.1", 0);
+  const died: number[] = [];
+  const running = registry.gauge(PROCESS_METRICS.workers);
+  const restarts = registry.counter(PROCESS_METRICS.workerRestarts);
+  const supervisor = new Supervisor({
+    workers,
+    bufferSizeBytes: 16_384,
+    maxDescriptors: 1_000,
+    logSettings: { filter: [{ module: "", threshold: "off" }], style: "json", fd: 2 },
+    aggregate,
+    clock: systemClock,
+    rng: seededRng(1),
+    log: silentLogger,
+    running,
+    restarts,
+    replay: () => [
+      {
+        type: "add-destination",
+        destination: 1,
+        router: "rt",
+        path: "/svc/none",
+        config: {
+          tls: undefined,
+          connectTimeoutMs: 1_000,
+          maxWaiters: 10,
+          minConnections: 0,
+          maxConsecutiveFailures: 5,
+          failurePenaltyMs: 1_000,
+        },
+      },
+      {
+        type: "add-server",
+        server: 0,
+        router: "rt",
+        destination: 1,
+        fd: bound.fd,
+        ip: bound.ip,
+        port: bound.port,
+        tls: undefined,
+        connectTimeoutMs: 20,
+        connectionLifetimeMs: Number.POSITIVE_INFINITY,
+        idleTimeoutMs: Number.POSITIVE_INFINITY,
+        maxConcurrency: 100,
+      },
+    ],
+    onReleased: () => {},
+    onDied: (worker) => died.push(worker),
+  });
+  const accepted = (): number => {
+    const family = aggregate
+      .collect()
+      .find(({ definition }) => definition.name === "l5d_srv_accepts_total");
+    return family?.series.reduce((sum, { numbers }) => sum + (numbers[0] ?? 0), 0) ?? 0;
+  };
+  /** Connects, and resolves when the connection has ended: nothing is resolved, so it is reset after 20 ms. */
+  const visit = async (): Promise<void> => {
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    await Bun.connect({
+      hostname: "127.0.0.1",
+      port: bound.port,
+      socket: { data() {}, close: () => end() },
+    });
+    await ended;
+  };
+  return { supervisor, running, restarts, died, accepted, visit, bound };
+}
+
+test("Supervisor replaces a worker that dies; no connection is refused meanwhile and no count is lost", async () => {
+  const { supervisor, running, restarts, died, accepted, visit, bound } = setup(2);
+  await supervisor.start();
+  expect(running.value).toBe(2);
+  await visit();
+  expect(accepted()).toBe(1);
+  supervisor.broadcast(DEADLY);
+  // The kernel's queue takes the connection while there is no worker; it is served, or ends with the one that died.
+  const waiting = visit();
+  await until("both are replaced", () => restarts.value === 2 && running.value === 2);
+  await waiting;
+  expect(died.toSorted()).toEqual([0, 1]);
+  const before = accepted();
+  expect(before).toBeGreaterThanOrEqual(1);
+  await visit();
+  await until("the visit is counted", () => accepted() === before + 1);
+  supervisor.stop();
+  bound.close();
+});
+
+test("Supervisor is drained when its workers are, and destroys sessions when it is told to", async () => {
+  const { supervisor, bound } = setup(1);
+  await supervisor.start();
+  const drained = supervisor.drain();
+  supervisor.destroySessions();
+  await drained;
+  supervisor.stop();
+  bound.close();
+});
