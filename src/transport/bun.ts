@@ -1,5 +1,6 @@
 // Bun's sockets where they are not documented or wrongly typed: adopting descriptors, TLS contexts, SNI callbacks.
 // Everything undocumented that the project leans on stands here; bun.test.ts fails loudly if Bun changes.
+import type * as NodeTls from "node:tls";
 import type { HandshakeOwner, Socket, SocketOwner } from "./socket.ts";
 
 /** A TLS context as the engine holds it: certificates, key and trust, parsed once. */
@@ -97,7 +98,7 @@ export function createTlsContext(options: {
   readonly ecdhCurve?: string;
 }): TlsContext {
   // Loaded on first use: node:tls takes 1.9 MB of private memory, which a proxy without TLS can do without.
-  const { createSecureContext } = import.meta.require("node:tls") as typeof import("node:tls");
+  const { createSecureContext } = import.meta.require("node:tls") as typeof NodeTls;
   const { context } = createSecureContext(options as never) as unknown as { context: TlsContext };
   return context;
 }

@@ -340,9 +340,10 @@ describe.each(EACH)("%s", (mode) => {
         const [slow, fast] = reader === "client" ? [client, server] : [server, client];
         const size = 64 * MIB;
         const before = privateBytes();
+        const passedBefore = await passedOn(mode);
         let sent: string | undefined;
         const sending = fast.send(size).then((sha256) => (sent = sha256));
-        await untilStill(async () => passedOn(mode));
+        await untilStill(passedBefore, async () => passedOn(mode));
         expect(sent).toBeUndefined();
         expect(privateBytes() - before).toBeLessThan(24 * MIB);
         const received = slow.receive(size);
@@ -364,17 +365,15 @@ async function passedOn(mode: Mode): Promise<number> {
   return rx + tx;
 }
 
-/** Waits until a growing number has stood still for a while. */
-async function untilStill(look: () => Promise<number>): Promise<void> {
-  let last = await look();
-  let grown = false;
+/** Waits until a number has grown and then stood still for a while. */
+async function untilStill(first: number, look: () => Promise<number>): Promise<void> {
+  let last = first;
   let looks = 0;
   await until("the number stands still", async () => {
     const now = await look();
-    grown ||= now > last;
     looks = now === last ? looks + 1 : 0;
     last = now;
-    return grown && looks > 20;
+    return now > first && looks > 20;
   });
 }
 
