@@ -59,7 +59,7 @@ describe("statusPage()", () => {
   test("says so when there is nothing to show", () => {
     const shown = text({ ...STATUS, state: "starting", servers: [], destinations: [] });
     expect(shown).toContain("Servers None.");
-    expect(shown).toContain("None yet");
+    expect(shown).toContain("None: no server");
     expect(
       text({ ...STATUS, destinations: [{ ...DESTINATION, ageSeconds: undefined, endpoints: [] }] }),
     ).toContain("never confirmed. 0 endpoints.");

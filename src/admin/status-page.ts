@@ -47,7 +47,7 @@ export function statusPage(status: Status): string {
 <h2>Servers</h2>
 ${serverTable(servers)}
 <h2>Destinations</h2>
-${listed.length === 0 ? "<p>None yet: a destination appears with its first connection.</p>" : listed.map(destinationSection).join("\n")}
+${listed.length === 0 ? "<p>None: no server is configured.</p>" : listed.map(destinationSection).join("\n")}
 ${more(destinations.length - listed.length, "more destination")}
 </main>
 </body>

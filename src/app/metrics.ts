@@ -54,7 +54,10 @@ function endpointCounts(destinations: readonly Destination[]): MetricFamily[] {
     })),
   });
   return [
-    count(BALANCER_METRICS.available, ({ retired, row }) => !retired && row.ejected === 0),
+    count(
+      BALANCER_METRICS.available,
+      ({ spec, retired, row }) => !retired && row.ejected === 0 && spec.weight > 0,
+    ),
     count(BALANCER_METRICS.failed, ({ retired, row }) => !retired && row.ejected > 0),
     count(BALANCER_METRICS.retired, ({ retired }) => retired),
   ];

@@ -43,7 +43,10 @@ function destinationStatus(
     router,
     path,
     resolution: `${name?.resolution.state ?? "pending"}${kept}`,
-    ageSeconds: confirmedMs === undefined ? undefined : Math.max(0, (nowMs - confirmedMs) / 1000),
+    ageSeconds:
+      confirmedMs === undefined
+        ? undefined
+        : Math.max(0, Math.round((nowMs - confirmedMs) / 100) / 10),
     endpoints: endpoints.map(({ spec, row, retired }) => ({
       address: formatAddress(spec),
       weight: spec.weight,

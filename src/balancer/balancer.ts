@@ -1,5 +1,6 @@
 // Gives sessions their connections to endpoints: joins the pool, ejection, warm connections and those who wait.
 import { Backoff } from "../lib/backoff.ts";
+import { formatAddress } from "../lib/address.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -174,6 +175,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   failed({ endpoint }: EndpointConnection, failure: ConnectFailure, detail: string): void {
     this.#logFailure(endpoint, failure, detail);
+    endpoint.lastFailure = `${failure}: ${detail}`;
     // Descriptors that ran out are no fault of the endpoint's.
     if (failure !== "descriptors") this.#ejector.failed(endpoint);
   }
@@ -239,8 +241,11 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   #onEjection(endpoint: Endpoint, change: "ejected" | "readmitted"): void {
     this.metrics.panic.set(this.#pool.panics ? 1 : 0);
-    const { ip, port } = endpoint.target;
-    const fields = () => ({ endpoint: `${ip}:${port}`, failures: endpoint.failures });
+    const fields = () => ({
+      endpoint: formatAddress(endpoint.target),
+      failures: endpoint.failures,
+      lastFailure: change === "ejected" ? endpoint.lastFailure : undefined,
+    });
     if (change === "ejected") this.#parts.log.warn("endpoint ejected", fields);
     else this.#parts.log.info("endpoint readmitted", fields);
   }

@@ -7,7 +7,7 @@ import type { Pool } from "./pool.ts";
 export interface EjectionPolicy {
   /** Connect failures in a row that eject an endpoint, 1 or more. */
   readonly maxConsecutiveFailures: number;
-  /** Time from the ejection, or from a failed probe, to the next probe. */
+  /** Time from the ejection, or from a failed probe, to the next probe; 0 ejects nothing. */
   readonly failurePenaltyMs: number;
 }
 
@@ -52,8 +52,10 @@ export class Ejector {
   /** A connection could not be made. */
   failed(endpoint: Endpoint): void {
     endpoint.failures += 1;
-    if (endpoint.state !== "ready" || endpoint.failures < this.#policy.maxConsecutiveFailures)
-      return;
+    const { maxConsecutiveFailures, failurePenaltyMs } = this.#policy;
+    if (endpoint.state !== "ready" || endpoint.failures < maxConsecutiveFailures) return;
+    // Without a penalty there would be one probe after the other, as fast as they fail.
+    if (failurePenaltyMs === 0) return;
     this.#pool.eject(endpoint);
     this.#onEjection(endpoint, "ejected");
     this.#penalize(endpoint);

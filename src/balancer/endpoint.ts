@@ -19,6 +19,8 @@ export class Endpoint implements Pickable {
   state: EndpointState = "ready";
   /** Connect failures since the last success. */
   failures = 0;
+  /** What the last of them was, for people. */
+  lastFailure: string | undefined;
 
   constructor(id: number, target: ConnectTarget, weight: number, row: EndpointRow) {
     this.id = id;

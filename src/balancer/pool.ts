@@ -23,7 +23,7 @@ export class Pool {
 
   /** Whether endpoints are resolved and every one of them is ejected: then all are tried. */
   get panics(): boolean {
-    return this.#ready.size === 0 && this.#ejected.size > 0;
+    return this.#ejected.pick() !== undefined && this.#ready.pick() === undefined;
   }
 
   /** An endpoint that is resolved now, or one that is retired. */

@@ -111,7 +111,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "demo",
     usage: "demo",
-    summary: "Run an example on free local ports.",
+    summary: "Run an example: backends, names and the proxy, on local ports.",
     details: [],
     operands: [],
     options: [],

@@ -51,6 +51,12 @@ export async function serve(config: Config, source: unknown, output: Output): Pr
       exit,
     };
     const app = new App(parts);
+    process.on("SIGHUP", () => {
+      // A terminal that closes ends what it ran. Elsewhere it asks for a reload, which is not there yet and no reason
+      // to cut connections.
+      if (isTerminal(2)) app.stop(129);
+      else logger("cli").warn("SIGHUP is ignored: only a restart loads the configuration anew");
+    });
     for (const [signal, number] of SIGNALS) process.on(signal, () => app.stop(128 + number));
     await app.start();
   } catch (error) {

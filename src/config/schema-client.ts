@@ -34,7 +34,7 @@ const failFast = z
       failurePenaltySecs: field
         .duration("seconds", 0)
         .optional()
-        .describe("How long an endpoint stays out before it is tried again.")
+        .describe("How long an endpoint stays out before it is tried again; 0 leaves none out.")
         .meta({ default: DEFAULTS.client.failurePenaltySecs }),
     },
     OBJECT,

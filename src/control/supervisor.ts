@@ -8,6 +8,8 @@ import type { Counter, Gauge } from "../telemetry/metrics.ts";
 import type { LogSettings, ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
 
 const RESTART_BACKOFF = { baseMs: 10, maxMs: 5_000 };
+/** A worker that lived this long is replaced without a wait. */
+const LONG_LIFE_MS = 60_000;
 
 /** What the supervisor is given. */
 export interface SupervisorParts {
@@ -33,7 +35,8 @@ interface Slot {
   readonly index: number;
   readonly backoff: Backoff;
   worker: Worker | undefined;
-  generation: number;
+  /** When its worker was ready; undefined before. */
+  readyMs: number | undefined;
   drained: boolean;
 }
 
@@ -51,7 +54,7 @@ export class Supervisor {
       index,
       backoff: new Backoff(RESTART_BACKOFF, parts.rng),
       worker: undefined,
-      generation: 0,
+      readyMs: undefined,
       drained: false,
     }));
   }
@@ -97,7 +100,7 @@ export class Supervisor {
 
   #startWorker(slot: Slot): void {
     const { aggregate, workers, bufferSizeBytes, maxDescriptors, logSettings } = this.#parts;
-    slot.generation += 1;
+    slot.readyMs = undefined;
     const name = `worker-${slot.index}`;
     const onMetrics = aggregate.source(name);
     // `smol` collects garbage sooner: a held connection takes a quarter less (docs/internals/memory.md).
@@ -128,6 +131,7 @@ export class Supervisor {
     switch (message.type) {
       case "ready":
         this.#parts.running.add(1);
+        slot.readyMs = this.#parts.clock.now();
         for (const replayed of this.#parts.replay(slot.index)) slot.worker?.postMessage(replayed);
         slot.worker?.postMessage({ type: "confirm" });
         return;
@@ -155,7 +159,10 @@ export class Supervisor {
     slot.worker = undefined;
     const { aggregate, running, restarts, log, clock, onDied } = this.#parts;
     aggregate.endSource(name);
-    running.add(-1);
+    if (slot.readyMs !== undefined) {
+      running.add(-1);
+      if (clock.now() - slot.readyMs >= LONG_LIFE_MS) slot.backoff.reset();
+    }
     if (this.#state === "stopped") return;
     onDied(slot.index);
     if (this.#state === "draining") return this.#checkDrained();

@@ -48,7 +48,7 @@ export function endpointSet(list: Iterable<RawEndpoint>): EndpointSet {
     if (weight !== (raw.weight ?? DEFAULT_WEIGHT)) repaired++;
     byAddress.set(`${ip} ${raw.port}`, { ip, port: raw.port, weight });
   }
-  // namerd gives sets in the order of a hash (reference/namerd-and-linkerd.md 1.3): sorting makes equal sets equal lists.
+  // namerd gives sets in the order of a hash: sorting makes equal sets equal lists.
   const endpoints = [...byAddress].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, it]) => it);
   return { endpoints, skipped, repaired };
 }

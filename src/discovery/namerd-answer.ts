@@ -1,4 +1,4 @@
-// Reads one answer of namerd's `resolve` (reference/namerd-and-linkerd.md 1.3). Whatever the text, it gives a value.
+// Reads one answer of namerd's `resolve`. Whatever the text, it gives a value.
 import type { Resolution } from "../naming/resolution.ts";
 import { endpointSet, type RawEndpoint } from "./endpoint-set.ts";
 

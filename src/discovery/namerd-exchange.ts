@@ -72,7 +72,7 @@ export class NamerdExchange {
     await Promise.resolve();
     if (this.#over) return;
     try {
-      // Bun ends a silent stream after 360 s unless told not to (reference/libraries.md 0). A connection is not kept
+      // Bun ends a silent stream after 360 s unless told not to. A connection is not kept
       // for the next request, which comes much later: an idle one may have died unseen by then.
       const response = await fetch(this.#options.url, {
         headers: { accept: "application/json", "accept-encoding": "identity" },
@@ -91,7 +91,7 @@ export class NamerdExchange {
   }
 
   async #read(response: Response): Promise<void> {
-    // The body is not awaited: namerd sends some errors without an end (reference/namerd-and-linkerd.md 1.2).
+    // The body is not awaited: namerd sends some errors without an end.
     if (response.status !== 200) {
       return this.#fail(`namerd answered with HTTP status ${response.status}`, response.status);
     }

@@ -3,6 +3,7 @@ import type { Balancer } from "../balancer/balancer.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import { DeadlineQueue } from "../lib/deadlines.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { peerAddress } from "../transport/bun.ts";
 import type { Listener } from "../transport/listener.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -15,6 +16,8 @@ import type { SessionContext } from "./session-context.ts";
 const HALF_CLOSED_WAIT_MS = 2_000;
 /** What was read before a reset is delivered within this time or dropped. */
 const LINGER_MS = 10_000;
+/** A server at its limit says so no more often than this. */
+const LIMIT_LOG_PERIOD_MS = 60_000;
 /** Pause before listening is tried again when descriptors have run out. */
 const LISTEN_RETRY_MS = 100;
 
@@ -61,6 +64,8 @@ export class Server implements SessionContext, DescriptorUser {
   #cancelIdleSearch: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #draining = false;
+  /** The limit is not logged again before this. */
+  #quietUntilMs = Number.NEGATIVE_INFINITY;
   #onDrained: (() => void) | undefined;
 
   constructor(parts: ServerParts) {
@@ -84,6 +89,10 @@ export class Server implements SessionContext, DescriptorUser {
     parts.descriptors.subscribe(this);
   }
 
+  addressOf(socket: Socket): string | undefined {
+    return peerAddress(socket);
+  }
+
   /** Sessions that have not ended. */
   get active(): number {
     return this.#sessions.size;
@@ -103,7 +112,7 @@ export class Server implements SessionContext, DescriptorUser {
     const session = new Session(this, socket);
     this.#sessions.add(session);
     this.#descriptors.take();
-    if (this.#sessions.size >= this.#maxConcurrency) this.#pause();
+    if (this.#sessions.size >= this.#maxConcurrency) this.#pauseAtLimit();
     session.start();
     return session.downstream;
   };
@@ -121,9 +130,12 @@ export class Server implements SessionContext, DescriptorUser {
 
   onDescriptorsOut(): void {
     this.#pause();
-    this.log.warn("accepting paused: descriptors have run out", () => ({
-      connections: this.#sessions.size,
-    }));
+    this.log.warn(
+      "accepting paused: no descriptors are left for more connections (ulimit -n)",
+      () => ({
+        connections: this.#sessions.size,
+      }),
+    );
   }
 
   onDescriptorsFree(): void {
@@ -158,6 +170,16 @@ export class Server implements SessionContext, DescriptorUser {
     const onDrained = this.#onDrained;
     this.#onDrained = undefined;
     onDrained?.();
+  }
+
+  #pauseAtLimit(): void {
+    this.#pause();
+    const nowMs = this.clock.now();
+    if (nowMs < this.#quietUntilMs) return;
+    this.#quietUntilMs = nowMs + LIMIT_LOG_PERIOD_MS;
+    this.log.warn("accepting paused: maxConcurrency is reached", () => ({
+      connections: this.#sessions.size,
+    }));
   }
 
   #pause(): void {

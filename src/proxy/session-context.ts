@@ -3,6 +3,7 @@ import type { Balancer } from "../balancer/balancer.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { DeadlineQueue } from "../lib/deadlines.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { Socket } from "../transport/socket.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { Session } from "./session.ts";
 
@@ -23,6 +24,8 @@ export interface SessionContext {
   readonly lingerDeadlines: DeadlineQueue;
   /** The balancer of a new session, undefined when its destination is not known. */
   route(): Balancer | undefined;
+  /** The address of a socket's peer, as far as the engine knows it. */
+  addressOf(socket: Socket): string | undefined;
   /** Both sockets are closed. Called once. */
   onEnd(session: Session): void;
 }

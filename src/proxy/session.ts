@@ -1,6 +1,7 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
 import type { EndpointConnection } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
+import { formatAddress } from "../lib/address.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -15,6 +16,8 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
   readonly #context: SessionContext;
   readonly #downstream: Side;
   readonly #acceptedMs: number;
+  /** For the log line at the end, when the socket no longer tells. */
+  readonly #client: string | undefined;
   #state: State;
   #reason: CloseReason | undefined;
   #wait: Wait | undefined;
@@ -32,6 +35,7 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     this.#context = context;
     this.earlyLimitBytes = context.earlyLimitBytes;
     this.#acceptedMs = context.clock.now();
+    this.#client = context.log.enabled("debug") ? context.addressOf(socket) : undefined;
     this.#state = context.tls ? "handshaking" : "waiting";
     this.#downstream = new Side(this, context.metrics.rxBytes, context.metrics.txBytes);
     this.#downstream.attach(socket, context.tls);
@@ -59,8 +63,8 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     this.#reason ??= reason;
     this.#state = "closing";
     this.#leaveQueue();
-    this.#downstream.peer.socket?.terminate();
-    this.#downstream.socket?.terminate();
+    this.#downstream.peer.abandon();
+    this.#downstream.abandon();
   }
 
   /** Ends the session if no byte has moved for `idleMs`; called now and then while it is streaming. */
@@ -225,7 +229,8 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
       reason,
       rxBytes: this.#downstream.receivedBytes,
       txBytes: this.#downstream.sentBytes,
-      endpoint: this.#connection?.endpoint.target.ip,
+      client: this.#client,
+      endpoint: this.#connection && formatAddress(this.#connection.endpoint.target),
       durationMs: Math.round(this.#context.clock.now() - this.#acceptedMs),
     }));
   }

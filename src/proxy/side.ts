@@ -99,6 +99,12 @@ export class Side implements HandshakeOwner {
     this.#owner.onSideClosed(this, failure);
   }
 
+  /** Resets the socket now, whatever is held. Its end is no end of the stream: the peer is sent none. */
+  abandon(): void {
+    this.ended = true;
+    this.#socket?.terminate();
+  }
+
   /** Ends the writing direction once everything is written. */
   finish(): void {
     if (this.#held === undefined) this.#endWriting();

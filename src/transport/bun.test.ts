@@ -630,7 +630,10 @@ function tlsHandlers(accepted: Recorder[]): ListenHandlers {
 }
 
 /** What a client's connection is told until its handshake is over or it is closed; `then` runs before it is ended. */
-async function clientHandshake(to: ConnectTo, tls: TlsOptions  then: () => Promise<void> = async () => {},
+async function clientHandshake(
+  to: ConnectTo,
+  tls: TlsOptions,
+  then: () => Promise<void> = async () => {},
 ): Promise<readonly string[]> {
   const recorder = new Recorder();
   const handlers: ConnectHandlers<Recorder> = {

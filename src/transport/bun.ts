@@ -22,8 +22,8 @@ export interface ListenHandlers {
 }
 
 /**
- * TLS options, named as Bun names them. What is allowed stands in the context: with one, Bun takes no notice of
- * versions, suites and groups beside it.
+ * TLS options, named as Bun names them. Where a context is given, Bun takes no notice of versions, suites and groups
+ * beside it: they belong into the context.
  */
 export interface TlsOptions {
   readonly secureContext?: TlsContext;

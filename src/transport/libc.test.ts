@@ -41,6 +41,11 @@ async function connected() {
   return { fd, stream: await server.accept() };
 }
 
+// Any code units; what fast-check calls binary text takes seconds to prepare.
+const anyText = fc
+  .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 60 })
+  .map((units) => String.fromCharCode(...units));
+
 describe("socketAddress", () => {
   test("spells IPv4 as the kernel reads it", () => {
     const address = socketAddress("192.0.2.254", 0x1f90);
@@ -94,7 +99,7 @@ describe("socketAddress", () => {
     for (const text of ["fe80::1%eth0", "localhost", "", "1.2.3", "1.2.3.256", "::1::", "[::1]"])
       expect(socketAddress(text, 80)).toBeUndefined();
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(anyText, (text) => {
         socketAddress(text, 80);
       }),
     );

@@ -12,18 +12,25 @@ const PLACES = [
 
 /**
  * The system's roots in PEM: the file that `SSL_CERT_FILE` names, else the first known file that can be read;
- * undefined when there is none. Read anew each time, so that what is changed counts for what is made later.
+ * undefined when there is none. A named file that cannot be read is empty: that trusts nobody, where undefined would
+ * trust Bun's list instead of what was asked for. Read anew each time, so that changes count for what is made later.
  */
 export function systemRoots(
   named = process.env["SSL_CERT_FILE"],
   places: readonly string[] = PLACES,
 ): string | undefined {
-  for (const place of named === undefined || named === "" ? places : [named]) {
-    try {
-      return readFileSync(place, "utf8");
-    } catch {
-      // The next one may be there.
-    }
+  if (named !== undefined && named !== "") return read(named) ?? "";
+  for (const place of places) {
+    const roots = read(place);
+    if (roots !== undefined) return roots;
   }
   return undefined;
+}
+
+function read(place: string): string | undefined {
+  try {
+    return readFileSync(place, "utf8");
+  } catch {
+    return undefined;
+  }
 }

@@ -10,6 +10,7 @@ import { ServerMetrics } from "../proxy/metrics.ts";
 import { Server } from "../proxy/server.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { Router } from "../router/router.ts";
+import { PROCESS_METRICS } from "../telemetry/catalogue.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
@@ -28,6 +29,8 @@ import type {
   UpdateEndpoints,
   WorkerStart,
 } from "../wire/messages.ts";
+
+const LAG_PERIOD_MS = 1_000;
 
 /** What a data plane is given. */
 export interface DataPlaneParts {
@@ -51,6 +54,7 @@ export class DataPlane {
     this.#parts = parts;
     this.#registry = new Registry((event) => parts.send({ type: "metrics", event }));
     this.#descriptors = new Descriptors(parts.start.maxDescriptors);
+    this.#watchLoopLag();
   }
 
   /** Applies a message of the control thread. */
@@ -171,6 +175,18 @@ export class DataPlane {
     const router = new Router(new RouterMetrics(this.#registry, label), this.#parts.clock);
     this.#routers.set(label, router);
     return router;
+  }
+
+  /** How late the event loop runs a timer: what every connection of this worker waits. */
+  #watchLoopLag(): void {
+    const { clock, start } = this.#parts;
+    const lag = this.#registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
+    let dueMs = clock.now() + LAG_PERIOD_MS;
+    clock.every(LAG_PERIOD_MS, () => {
+      const nowMs = clock.now();
+      lag.set(Math.max(0, nowMs - dueMs));
+      dueMs = nowMs + LAG_PERIOD_MS;
+    });
   }
 
   #onFault(error: Error): void {
