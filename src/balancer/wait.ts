@@ -32,6 +32,8 @@ export interface WaitSource {
 }
 
 const NONE: readonly Endpoint[] = [];
+/** Attempts that may fail one after the other before there is a pause. */
+const ATTEMPTS_AT_ONCE = 8;
 
 /** One wait. It ends with a connection, a refusal, or `cancel`. */
 export class Wait implements ConnectionObserver {
@@ -91,12 +93,18 @@ export class Wait implements ConnectionObserver {
       return;
     }
     this.#tried = [...this.#tried, connection.endpoint];
-    this.advance();
+    // Many dead endpoints are not tried in one go by everyone who waits.
+    if (this.#tried.length % ATTEMPTS_AT_ONCE === 0) this.#later();
+    else this.advance();
   }
 
   /** All have been tried: begins again after a delay, so that a dead destination costs no storm of attempts. */
   #nextRound(): void {
     this.#tried = NONE;
+    this.#later();
+  }
+
+  #later(): void {
     this.#backoff ??= this.#source.newBackoff();
     this.#cancelDelay = this.#source.after(this.#backoff.next(), () => {
       this.#cancelDelay = undefined;

@@ -58,7 +58,8 @@ export async function serve(config: Config, source: unknown, output: Output): Pr
       else logger("cli").warn("SIGHUP is ignored: only a restart loads the configuration anew");
     });
     for (const [signal, number] of SIGNALS) process.on(signal, () => app.stop(128 + number));
-    await app.start();
+    // A start that never comes to its end can still be stopped.
+    await Promise.race([app.start(), exited]);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     output.err(`${error.message}\n`);

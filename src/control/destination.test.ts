@@ -79,7 +79,8 @@ describe("Destination", () => {
     destination.released(1, 1, 1);
     expect(destination.endpoints.map(({ spec }) => spec.port)).toEqual([2]);
     bound(at(3));
-    expect(updates.at(-1)?.added[0]?.row).toBe(row);
+    expect(updates.at(-1)?.added).toMatchObject([{ ip: "10.0.0.1", port: 3, weight: 1, row }]);
+    expect(destination.endpoints.map(({ spec }) => spec.port)).toEqual([2, 3]);
   });
 
   test("keeps identity when an endpoint returns before it was released, and ignores the late release", () => {
@@ -110,6 +111,35 @@ describe("Destination", () => {
     expect(destination.endpoints).toHaveLength(2);
     destination.workerDied(1);
     expect(destination.endpoints.map(({ spec, row }) => [spec.port, row.load])).toEqual([[2, 0]]);
+  });
+
+  test("names the endpoints of the last answer, however rows were used before", () => {
+    const answer = fc.uniqueArray(
+      fc.record({ port: fc.integer({ min: 1, max: 9 }), weight: fc.nat(3) }),
+      {
+        selector: ({ port }) => port,
+      },
+    );
+    fc.assert(
+      fc.property(fc.array(answer, { maxLength: 12 }), (answers) => {
+        const { destination, updates, bound } = setup();
+        for (const endpoints of answers) {
+          bound(...endpoints.map(({ port, weight }) => at(port, weight)));
+          for (const { id, epoch } of updates.at(-1)?.removed ?? []) {
+            for (let worker = 0; worker < WORKERS; worker += 1)
+              destination.released(worker, id, epoch);
+          }
+          const live = destination.endpoints.map(
+            ({ spec }) => `${spec.ip}:${spec.port}*${spec.weight}`,
+          );
+          expect(live.toSorted()).toEqual(
+            endpoints.map(({ port, weight }) => `10.0.0.1:${port}*${weight}`).toSorted(),
+          );
+          const rows = destination.endpoints.map(({ spec }) => spec.row);
+          expect(new Set(rows).size).toBe(rows.length);
+        }
+      }),
+    );
   });
 
   test("tells a worker that starts later the same as the others know, whatever came before", () => {

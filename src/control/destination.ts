@@ -131,7 +131,9 @@ export class Destination {
     const key = keyOf(address);
     const known = this.#entries.get(key);
     if (known === undefined) {
-      const spec = { ...address, ...this.#rows.allocate(), id: this.#nextEndpointId() };
+      const { page, row } = this.#rows.allocate();
+      const { ip, port, weight } = address;
+      const spec = { id: this.#nextEndpointId(), ip, port, weight, page, row };
       const entry: Entry = { spec, row: this.#rows.view(spec, 0), removal: undefined };
       this.#entries.set(key, entry);
       this.#byId.set(spec.id, entry);

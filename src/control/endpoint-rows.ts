@@ -34,7 +34,8 @@ export class EndpointRows {
   /** Takes back a row that no worker uses any more. */
   free(id: RowId): void {
     this.view(id, 0).clear();
-    this.#free.push(id);
+    // Not `id` itself: callers hold rows as part of larger things, which must not come back with the row.
+    this.#free.push({ page: id.page, row: id.row });
   }
 
   /** A row as `worker` writes it; reading sums over all workers. */

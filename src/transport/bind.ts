@@ -5,7 +5,7 @@ import { type ListenHandlers, listen } from "./bun.ts";
 import { libc } from "./libc.ts";
 
 /** The kernel's queue of connections that nobody has accepted yet; it takes the smaller of this and somaxconn. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 
 /** An address that this process listens on. */
 export interface BoundSocket {

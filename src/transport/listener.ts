@@ -8,6 +8,7 @@ import {
   onServerHandshake,
   ownerHandlers,
 } from "./bun.ts";
+import { BACKLOG } from "./bind.ts";
 import { libc } from "./libc.ts";
 import type { ServerTls } from "./server-tls.ts";
 import type { Accept } from "./socket.ts";
@@ -68,6 +69,8 @@ export class Listener {
     if (at === undefined) return false;
     try {
       this.#listener = listen(at, this.#handlers, this.#tls?.options);
+      // Bun listens again on what it adopts, with a backlog of its own.
+      libc?.listen(this.#listener.fd, BACKLOG);
       return true;
     } catch {
       if ("fd" in at) libc?.close(at.fd);
