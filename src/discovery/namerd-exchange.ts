@@ -105,6 +105,8 @@ export class NamerdExchange {
       if (this.#over) return;
       if (part?.value === undefined) break;
       this.#take(part.value);
+      // A source that never pauses must not keep timers, signals and the admin server from their turn.
+      await Bun.sleep(0);
     }
     const rest = this.#lines.end();
     if (rest !== undefined) this.#answer(rest);
