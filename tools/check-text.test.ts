@@ -1,12 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { textFindings } from "./check-text.ts";
 
+// In pieces, so that this file does not hold what it says is refused.
+const WORK = `/${"work"}/`;
+const FARM = `/${"farm"}/`;
+const REGISTRY = `https://${"registry"}.npmjs.org/`;
+
 describe("textFindings()", () => {
   test.each([
-    ["docs/a.md", "see /work/main/src"],
-    ["docs/a.md", "`/farm/x`"],
+    ["docs/a.md", `see ${WORK}main/src`],
+    ["docs/a.md", `\`${FARM}x\``],
     ["src/a.ts", 'open("/tmp/exp1/a")'],
-    ["docs/a.md", "from https://registry.npmjs.org/bun"],
+    ["docs/a.md", `from ${REGISTRY}bun`],
     [".ci/run", "deb.debian.org"],
     ["package-lock.json", '"resolved": "https://mirror.test/bun.tgz"'],
     ["src/a.ts", "// TODO: later"],
@@ -33,8 +38,8 @@ describe("textFindings()", () => {
   });
 
   test("tells path and line", () => {
-    expect(textFindings("a.md", "\n\n/work/x")).toEqual([
-      { path: "a.md", line: 3, message: '"/work/": a path of one machine' },
+    expect(textFindings("a.md", `\n\n${WORK}x`)).toEqual([
+      { path: "a.md", line: 3, message: `"${WORK}": a path of one machine` },
     ]);
   });
 });

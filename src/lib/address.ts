@@ -38,19 +38,3 @@ export function parsePort(text: string): number | undefined {
   const port = Number(text);
   return port >= 1 && port <= 65_535 ? port : undefined;
 }
-
-/** Splits `host:port`, `1.2.3.4:80` or `[::1]:80`; undefined when it is none of these. */
-export function splitHostPort(
-  text: string,
-): { readonly host: string; readonly port: number } | undefined {
-  const colon = text.lastIndexOf(":");
-  if (colon <= 0) return undefined;
-  const port = parsePort(text.slice(colon + 1));
-  const host = text.slice(0, colon);
-  if (port === undefined || host.length === 0) return undefined;
-  if (host.startsWith("[") && host.endsWith("]")) {
-    const ip = canonicalIp(host);
-    return ip === undefined ? undefined : { host: ip, port };
-  }
-  return host.includes(":") ? undefined : { host, port };
-}
