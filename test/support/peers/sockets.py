@@ -64,9 +64,30 @@ def accept(handle, secs=15):
     return {"handle": keep(sock)}
 
 
+class ResetSocket(socket.socket):
+    """A connection that was reset before its connect returned: what is asked of it later says so."""
+
+    def recv(self, *_):
+        raise ConnectionResetError(errno.ECONNRESET, "reset while it connected")
+
+    def send(self, *_):
+        raise ConnectionResetError(errno.ECONNRESET, "reset while it connected")
+
+    sendall = send
+    shutdown = send
+
+
+def dial(port):
+    """A connected socket. The system may tell of a reset that follows at once by the connect or by the next call:
+    here it is always the next call."""
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=30)
+    except ConnectionResetError:
+        return ResetSocket()
+
+
 def connect(port):
-    sock = socket.create_connection(("127.0.0.1", port), timeout=30)
-    return {"handle": keep(sock)}
+    return {"handle": keep(dial(port))}
 
 
 def send(handle, size, stallSecs=30):
@@ -263,7 +284,7 @@ def open_up(handle):
 
 def crowd(port, count):
     """Connections that stand, as far as the system of the server says so."""
-    socks = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(count)]
+    socks = [dial(port) for _ in range(count)]
     return {"handle": keep({"waiting": socks, "served": []})}
 
 
@@ -326,7 +347,7 @@ def churn(port, count, threads, size):
     def one(_):
         payload = os.urandom(size)
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+            with dial(port) as sock:
                 sock.sendall(payload)
                 sock.shutdown(socket.SHUT_WR)
                 got = b""
