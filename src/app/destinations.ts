@@ -6,7 +6,8 @@ import { Destination } from "../control/destination.ts";
 import { EndpointRows } from "../control/endpoint-rows.ts";
 import { Names } from "../control/names.ts";
 import { shareOf } from "../control/share.ts";
-import { createResolver } from "../discovery/create.ts";
+import { createInterpreter } from "../discovery/create.ts";
+import type { Resolver } from "../discovery/resolver.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
@@ -95,13 +96,14 @@ export class Destinations {
   async #followRouter({ label, interpreter }: RouterConfig): Promise<void> {
     const { registry, clock, rng, logger } = this.#parts;
     const log = logger("discovery");
-    const resolver = await createResolver(interpreter, {
+    const interpreted = await createInterpreter(interpreter, {
       router: label,
       registry,
       clock,
       rng,
       log,
     });
+    const resolver: Resolver = { watch: (...args) => interpreted.addresses(...args) };
     const names = new Names({ resolver, router: label, registry, log, clock });
     this.#names.push(names);
     for (const { destination } of this.#followed.values()) {

@@ -68,6 +68,8 @@ function describeInterpreter(interpreter: InterpreterConfig): string {
     }
     case "io.l5d.fs":
       return `files of ${interpreter.rootDir}, below ${interpreter.prefix}`;
+    case "default":
+      return `dtab ${interpreter.dtab}`;
     case "io.l5d.static":
       return "in the configuration itself";
     default:

@@ -86,6 +86,7 @@ function demoConfig(rootDir: string, ports: Ports): Config {
   };
   return {
     admin: { ip: "127.0.0.1", port: ports.admin, graceMs: 1_000 },
+    namers: [],
     routers: [
       {
         label: "demo",

@@ -14,6 +14,7 @@ export function quickConfig(command: QuickCommand): { config: Config; source: un
   const { requestTimeoutMs } = DEFAULTS.namerd;
   const config: Config = {
     admin: { ...admin, graceMs: seconds(DEFAULTS.admin.graceSecs) },
+    namers: [],
     routers: [
       {
         label: "default",

@@ -30,6 +30,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
       port: admin.port,
       graceMs: seconds(admin.graceSecs),
     },
+    namers: [],
     routers: file.routers.map((router, index) => compiler.router(router, ["routers", index])),
     bufferSizeBytes: file.bufferSizeBytes,
     workers: file.workers === "auto" ? around.cores : file.workers,

@@ -1,9 +1,13 @@
 // The checked configuration: what the rest of the program works with. Plain data, so that it crosses threads.
 // Every default is already applied, every file already read, every unit stands in the name.
 
+import type { NamerConfig } from "./namer-types.ts";
+
 /** A whole configuration. */
 export interface Config {
   readonly admin: AdminConfig;
+  /** For the routers whose interpreter is `default`. */
+  readonly namers: readonly NamerConfig[];
   readonly routers: readonly RouterConfig[];
   /** Early client bytes kept while an endpoint is being connected, per connection, before reading pauses. */
   readonly bufferSizeBytes: number;
@@ -27,7 +31,14 @@ export interface RouterConfig {
   readonly client: ClientConfig;
 }
 
-export type InterpreterConfig = NamerdConfig | FsConfig | StaticConfig;
+export type InterpreterConfig = DefaultInterpreterConfig | NamerdConfig | FsConfig | StaticConfig;
+
+/** Names are resolved in this process, by a dtab and the namers of the configuration. */
+export interface DefaultInterpreterConfig {
+  readonly kind: "default";
+  /** The router's dtab, checked; as `printDtab` prints it. */
+  readonly dtab: string;
+}
 
 /** namerd's HTTP interface. */
 export interface NamerdConfig {

@@ -7,11 +7,11 @@ import { seededRng } from "../lib/rng.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import { Registry, type RegistryEvent } from "../telemetry/registry.ts";
-import { createResolver } from "./create.ts";
+import { createInterpreter } from "./create.ts";
 
 async function create(config: InterpreterConfig) {
   const events: RegistryEvent[] = [];
-  const resolver = await createResolver(config, {
+  const resolver = await createInterpreter(config, {
     router: "r",
     registry: new Registry((event) => events.push(event)),
     clock: new FakeClock(),
@@ -36,13 +36,13 @@ async function create(config: InterpreterConfig) {
 async function resolve(config: InterpreterConfig, path: string): Promise<Resolution | undefined> {
   const reports: Resolution[] = [];
   const abort = new AbortController();
-  (await create(config)).resolver.watch(path, abort.signal, (it) => reports.push(it));
+  (await create(config)).resolver.addresses(path, abort.signal, (it) => reports.push(it));
   await until("an answer", () => reports.some((it) => it.state !== "pending"));
   abort.abort();
   return reports.find((it) => it.state !== "pending");
 }
 
-describe("createResolver()", () => {
+describe("createInterpreter()", () => {
   test("makes each kind", async () => {
     using namerd = FakeNamerd.start();
     namerd.bind("/svc/web", "10.0.0.1:80");
@@ -78,7 +78,7 @@ describe("createResolver()", () => {
     namerd.set("/svc/web", { type: "pending" }, "prod");
     const abort = new AbortController();
     const reports: Resolution[] = [];
-    resolver.watch("/svc/web", abort.signal, (it) => reports.push(it));
+    resolver.addresses("/svc/web", abort.signal, (it) => reports.push(it));
     await until("pending", () => reports.length === 1);
     expect([value("_success_total"), value("_failure_total")]).toEqual([0, 0]);
     const addrs = [

@@ -1,12 +1,13 @@
-// From the `interpreter` of a configuration to a resolver: the one place that knows all kinds.
+// From the `interpreter` of a configuration to what resolves names: the one place that knows all kinds.
 import type { InterpreterConfig } from "../config/types.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { type HostLookup, systemHostLookup } from "./host-lookup.ts";
+import type { Interpreter } from "./interpreter.ts";
 import { ResolverMetrics } from "./metrics.ts";
-import type { Resolver } from "./resolver.ts";
+import { oneBranch } from "./one-branch.ts";
 
 /** What resolvers are made of. */
 export interface ResolverParts {
@@ -20,17 +21,18 @@ export interface ResolverParts {
   readonly lookup?: HostLookup;
 }
 
-/** The resolver that `config` asks for. It counts its answers. */
-export async function createResolver(
+/** The interpreter that `config` asks for. It counts its answers. */
+export async function createInterpreter(
   config: InterpreterConfig,
   parts: ResolverParts,
-): Promise<Resolver> {
+): Promise<Interpreter> {
   const namespace = config.kind === "io.l5d.namerd.http" ? config.namespace : "";
   const metrics = new ResolverMetrics(parts.registry, namespace, parts.router);
-  const resolver = await make(config, parts, metrics);
+  const interpreter = await make(config, parts, metrics);
   return {
-    watch(path, signal, report) {
-      resolver.watch(path, signal, (resolution) => {
+    bind: (path, signal, report) => interpreter.bind(path, signal, report),
+    addresses(id, signal, report) {
+      interpreter.addresses(id, signal, (resolution) => {
         metrics.count(resolution);
         report(resolution);
       });
@@ -43,27 +45,22 @@ async function make(
   config: InterpreterConfig,
   { clock, rng, log, lookup = systemHostLookup }: ResolverParts,
   metrics: ResolverMetrics,
-): Promise<Resolver> {
+): Promise<Interpreter> {
   switch (config.kind) {
+    case "default":
+      throw new Error("unreachable: the schema does not admit it yet");
     case "io.l5d.namerd.http": {
       const { NamerdResolver } = await import("./namerd.ts");
-      return new NamerdResolver(config, { clock, rng, log, metrics });
+      return oneBranch(new NamerdResolver(config, { clock, rng, log, metrics }));
     }
     case "io.l5d.fs": {
       const { FsResolver } = await import("./fs.ts");
-      const { systemFolderWatches } = await import("./folder-watches.ts");
-      return new FsResolver(config, {
-        clock,
-        rng,
-        log,
-        metrics,
-        lookup,
-        folders: systemFolderWatches,
-      });
+      const { systemFolderWatches: folders } = await import("./folder-watches.ts");
+      return oneBranch(new FsResolver(config, { clock, rng, log, metrics, lookup, folders }));
     }
     case "io.l5d.static": {
       const { StaticResolver } = await import("./static.ts");
-      return new StaticResolver(config, { clock, rng, log, metrics, lookup });
+      return oneBranch(new StaticResolver(config, { clock, rng, log, metrics, lookup }));
     }
     default:
       return config satisfies never;

@@ -14,15 +14,17 @@ export interface Lines {
 /** Splits bytes at newlines and decodes them as UTF-8, where broken bytes become U+FFFD. */
 export class JsonLines {
   readonly #maxBytes: number;
+  readonly #framing: "lines" | "body";
   readonly #decoder = new TextDecoder();
   // The start of a line whose end has not come. Grown by doubling, so that a drip of bytes costs no more than a flood.
   #tail = new Uint8Array(0);
   #tailLength = 0;
   #tooLong = false;
 
-  /** `maxBytes`: longest line, without its newline. */
-  constructor(maxBytes: number) {
+  /** `maxBytes`: longest line, without its newline. `body`: all that comes is one line. */
+  constructor(maxBytes: number, framing: "lines" | "body" = "lines") {
     this.#maxBytes = maxBytes;
+    this.#framing = framing;
   }
 
   /** Whether a line has begun and not ended. */
@@ -35,7 +37,7 @@ export class JsonLines {
     const lines: string[] = [];
     let start = 0;
     while (!this.#tooLong) {
-      const end = chunk.indexOf(NEWLINE, start);
+      const end = this.#framing === "body" ? -1 : chunk.indexOf(NEWLINE, start);
       this.#append(chunk.subarray(start, end === -1 ? chunk.length : end));
       if (end === -1 || this.#tooLong) break;
       this.#take(lines);

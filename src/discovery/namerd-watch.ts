@@ -4,9 +4,9 @@ import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { type ExchangeEnd, HttpExchange } from "./http-exchange.ts";
 import type { ResolverMetrics } from "./metrics.ts";
-import type { NamerdAnswer } from "./namerd-answer.ts";
-import { type ExchangeEnd, NamerdExchange } from "./namerd-exchange.ts";
+import { type NamerdAnswer, parseNamerdAnswer } from "./namerd-answer.ts";
 
 /** How to ask namerd for one name. */
 export interface NamerdQuestion {
@@ -39,7 +39,7 @@ const LEAST_SILENCE_MS = 300_000;
 const WATCH_REFUSED = new Set([400, 404, 405, 501]);
 
 interface Attempt {
-  readonly exchange: NamerdExchange;
+  readonly exchange: HttpExchange;
   readonly watch: boolean;
   readonly startMs: number;
   /** When its head came. */
@@ -97,13 +97,21 @@ export class NamerdWatch {
     const watch = !this.#watchRefused;
     const options = {
       url: watch ? `${url}&watch=true` : url,
+      peer: "namerd",
+      framing: "lines",
       timeoutMs: requestTimeoutMs,
       whole: !watch,
       clock: this.#deps.clock,
-    };
-    const exchange = new NamerdExchange(options, {
+    } as const;
+    const exchange = new HttpExchange(options, {
       head: () => this.#onHead(attempt),
-      answer: (answer) => this.#onAnswer(attempt, answer),
+      text: (text) => {
+        const answer = parseNamerdAnswer(text);
+        // A namer that fails ends its stream with a line of plain text; what else is no answer is no better.
+        if (answer.garbage && answer.resolution.state === "failed") return answer.resolution.cause;
+        this.#onAnswer(attempt, answer);
+        return undefined;
+      },
       end: (end) => this.#onEnd(attempt, end),
     });
     const startMs = this.#deps.clock.now();

@@ -1,5 +1,8 @@
 // What a name stands for right now: Finagle's Addr, as a closed union.
 
+/** Facts that a source adds to an address or to a set of them, as namerd passes them on: plain JSON. */
+export type Metadata = Readonly<Record<string, unknown>>;
+
 /** An endpoint as discovery knows it. */
 export interface WeightedAddress {
   /** Canonical IP literal (see lib/address.ts). */
@@ -8,6 +11,8 @@ export interface WeightedAddress {
   readonly port: number;
   /** Share asked for, relative to the others; finite, 0 or more. 0 keeps the endpoint without giving it connections. */
   readonly weight: number;
+  /** More about it, such as `nodeName`. A weight other than 1 need not be repeated here. */
+  readonly meta?: Metadata;
 }
 
 /**
@@ -17,6 +22,11 @@ export interface WeightedAddress {
  */
 export type Resolution =
   | { readonly state: "pending" }
-  | { readonly state: "bound"; readonly endpoints: readonly WeightedAddress[] }
+  | {
+      readonly state: "bound";
+      readonly endpoints: readonly WeightedAddress[];
+      /** About the set, such as `authority`. */
+      readonly meta?: Metadata;
+    }
   | { readonly state: "neg" }
   | { readonly state: "failed"; readonly cause: string };

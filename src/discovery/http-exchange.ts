@@ -1,10 +1,9 @@
-// One request to namerd and the answers to it: one, or a stream of them. Owns its connection and its deadlines.
+// One request over HTTP and its answer: one body, or a stream of lines. Owns its connection and its deadlines.
 import type { Cancel, Clock } from "../lib/clock.ts";
 import { JsonLines } from "./json-lines.ts";
-import { type NamerdAnswer, parseNamerdAnswer } from "./namerd-answer.ts";
 
-/** Longest answer that is read: some 200,000 addresses. */
-const MAX_LINE_BYTES = 16 * 2 ** 20;
+/** Longest line or body that is read: some 200,000 addresses. */
+const MAX_BYTES = 16 * 2 ** 20;
 
 /** How an exchange ended. */
 export type ExchangeEnd =
@@ -17,18 +16,40 @@ export type ExchangeEnd =
       readonly status?: number;
     };
 
-/** Who listens to an exchange. Nothing is called after `close`. */
+/** Who listens to an exchange. Nothing is called after `close`, and nothing before the constructor has returned. */
 export interface ExchangeListener {
-  /** The head of a good answer came. */
-  head(): void;
-  /** A whole answer came, and it is none of those that `end` tells. */
-  answer(answer: NamerdAnswer): void;
-  /** It is over: called once. */
+  /** The head of a good answer (status 200) came. */
+  head(headers: Headers): void;
+  /**
+   * A whole line came, or the whole body where `framing` is `body`: trimmed, never empty. Answers why the exchange has
+   * failed, where the text is none that can be used: one sentence for people, which `end` gets.
+   */
+  text(text: string): string | undefined;
+  /** It is over; called once. */
   end(end: ExchangeEnd): void;
+}
+
+/** How to trust a server that is asked over https; what is absent is the system's. */
+export interface HttpTls {
+  /** PEM. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Name that is asked for and verified, instead of the URL's host. */
+  readonly serverName?: string;
+  /** Accept any certificate. */
+  readonly insecure?: boolean;
 }
 
 export interface ExchangeOptions {
   readonly url: string;
+  /** Who is asked, as causes name it: `namerd`, `Consul`. */
+  readonly peer: string;
+  readonly method?: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly tls?: HttpTls;
+  readonly framing: "lines" | "body";
   /**
    * Time to the head of the answer. Also to its end, where `whole` is set or the head tells a length; and from the
    * beginning of each line of a stream to its end. Between the lines of a stream silence is normal, for ever.
@@ -40,11 +61,11 @@ export interface ExchangeOptions {
 }
 
 /** An exchange under way. */
-export class NamerdExchange {
+export class HttpExchange {
   readonly #options: ExchangeOptions;
   readonly #listener: ExchangeListener;
   readonly #abort = new AbortController();
-  readonly #lines = new JsonLines(MAX_LINE_BYTES);
+  readonly #lines: JsonLines;
   #whole: boolean;
   #over = false;
   #cancelDeadline: Cancel | undefined;
@@ -54,7 +75,8 @@ export class NamerdExchange {
     this.#options = options;
     this.#listener = listener;
     this.#whole = options.whole;
-    this.#armDeadline(`namerd did not answer within ${options.timeoutMs} ms`);
+    this.#lines = new JsonLines(MAX_BYTES, options.framing);
+    this.#armDeadline(`${options.peer} did not answer within ${options.timeoutMs} ms`);
     void this.#run();
   }
 
@@ -71,33 +93,43 @@ export class NamerdExchange {
     // The listener hears nothing before the constructor has returned, not even that the URL is no URL.
     await Promise.resolve();
     if (this.#over) return;
+    const { url, peer } = this.#options;
     try {
-      // Bun ends a silent stream after 360 s unless told not to. A connection is not kept
-      // for the next request, which comes much later: an idle one may have died unseen by then.
-      const response = await fetch(this.#options.url, {
-        headers: { accept: "application/json", "accept-encoding": "identity" },
-        keepalive: false,
-        redirect: "manual",
-        signal: this.#abort.signal,
-        ...{ timeout: false },
-      });
+      const response = await fetch(url, this.#request());
       reached = true;
       if (this.#over) return;
       await this.#read(response);
     } catch (error) {
-      const what = reached ? "the connection to namerd broke" : "cannot reach namerd";
+      const what = reached ? `the connection to ${peer} broke` : `cannot reach ${peer}`;
       this.#fail(`${what} (${codeOf(error)})`);
     }
   }
 
+  #request(): BunFetchRequestInit {
+    const { method = "GET", headers, body, tls } = this.#options;
+    return {
+      method,
+      headers: { accept: "application/json", "accept-encoding": "identity", ...headers },
+      // A connection is not kept for the next request, which comes much later: an idle one may have died unseen by then.
+      keepalive: false,
+      redirect: "manual",
+      signal: this.#abort.signal,
+      ...(body !== undefined && { body }),
+      ...(tls !== undefined && { tls: bunTls(tls) }),
+      // Bun ends a silent stream after 360 s unless told not to.
+      ...{ timeout: false },
+    };
+  }
+
   async #read(response: Response): Promise<void> {
+    const { peer } = this.#options;
     // The body is not awaited: namerd sends some errors without an end.
     if (response.status !== 200) {
-      return this.#fail(`namerd answered with HTTP status ${response.status}`, response.status);
+      return this.#fail(`${peer} answered with HTTP status ${response.status}`, response.status);
     }
     this.#whole ||= response.headers.has("content-length");
     if (!this.#whole) this.#disarm();
-    this.#listener.head();
+    this.#listener.head(response.headers);
     const reader = response.body?.getReader();
     for (;;) {
       if (this.#over) return;
@@ -109,18 +141,18 @@ export class NamerdExchange {
       await Bun.sleep(0);
     }
     const rest = this.#lines.end();
-    if (rest !== undefined) this.#answer(rest);
+    if (rest !== undefined) this.#give(rest);
     this.#end({ how: "complete" });
   }
 
   #take(bytes: Uint8Array): void {
     const { lines, tooLong } = this.#lines.push(bytes);
     for (const line of lines) {
-      this.#answer(line);
+      this.#give(line);
       if (this.#over) return;
     }
     if (tooLong) {
-      return this.#fail(`namerd sent an answer of more than ${MAX_LINE_BYTES} bytes`);
+      return this.#fail(`${this.#options.peer} sent an answer of more than ${MAX_BYTES} bytes`);
     }
     this.#watchLine(lines.length > 0);
   }
@@ -128,22 +160,17 @@ export class NamerdExchange {
   /** A line that has begun must end in time, or a connection that died in its middle would never be noticed. */
   #watchLine(anew: boolean): void {
     if (this.#whole) return;
+    const { peer, timeoutMs } = this.#options;
     if (anew || !this.#lines.midLine) this.#disarm();
     if (this.#lines.midLine && this.#cancelDeadline === undefined) {
-      this.#armDeadline(
-        `namerd began an answer and did not end it within ${this.#options.timeoutMs} ms`,
-      );
+      this.#armDeadline(`${peer} began an answer and did not end it within ${timeoutMs} ms`);
     }
   }
 
-  #answer(text: string): void {
+  #give(text: string): void {
     if (this.#over) return;
-    const answer = parseNamerdAnswer(text);
-    // A namer that fails ends its stream with a line of plain text; what else is no answer is no better.
-    if (answer.garbage && answer.resolution.state === "failed") {
-      return this.#fail(answer.resolution.cause);
-    }
-    this.#listener.answer(answer);
+    const cause = this.#listener.text(text);
+    if (cause !== undefined) this.#fail(cause);
   }
 
   #armDeadline(cause: string): void {
@@ -166,6 +193,16 @@ export class NamerdExchange {
     this.close();
     this.#listener.end(end);
   }
+}
+
+function bunTls({ ca, cert, key, serverName, insecure }: HttpTls): BunFetchRequestInitTLS {
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(serverName !== undefined && { serverName }),
+    rejectUnauthorized: insecure !== true,
+  };
 }
 
 function codeOf(error: unknown): string {

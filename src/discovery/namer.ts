@@ -1,0 +1,38 @@
+// The port of namers: what knows the names below `/#/<prefix>`.
+import type { PathLabels } from "../naming/path.ts";
+import type { Resolution } from "../naming/resolution.ts";
+import type { LookupTree, Outcome } from "../naming/tree.ts";
+
+/**
+ * Knows names in one source: a folder of files, Consul, Kubernetes. Both methods follow until `signal` aborts and report
+ * every new whole answer, in order, once something is known; nothing is reported after the abort or before they return.
+ * Neither throws or ends by itself. A source that cannot be reached any more keeps its last good answer, says so in the log
+ * and in its metrics, and tries again; `failed` is for a source that has not answered yet, and for names whose content is bad.
+ * An answer that is confirmed unchanged is reported again: that is how others know it to be fresh.
+ */
+export interface Namer {
+  /**
+   * What `path` stands for, given without the namer's prefix: mostly a leaf `bound` whose id begins with the namer's whole
+   * prefix, or `neg`.
+   */
+  lookup(
+    path: PathLabels,
+    signal: AbortSignal,
+    report: (answer: Outcome<LookupTree>) => void,
+  ): void;
+
+  /** The addresses of an id that `lookup` gave, without the prefix. `neg` where there is no such name. */
+  addresses(id: PathLabels, signal: AbortSignal, report: (answer: Resolution) => void): void;
+
+  /** All ids below the prefix, printed whole and sorted, of a namer that can list them. */
+  names?(signal: AbortSignal, report: (ids: readonly string[]) => void): void;
+}
+
+/** A source with an address set for each name of a fixed shape; `leafNamer` (leaf-namer.ts) makes a namer of it. */
+export interface LeafSource {
+  /** Splits a path, prefix taken off, into the name and what is left over; undefined when it is no name of this source. */
+  split(path: PathLabels): { readonly id: PathLabels; readonly residual: PathLabels } | undefined;
+
+  /** Follows the addresses of an id. `neg`: there is no such name, so an alternative is tried. Otherwise as in `Namer`. */
+  watch(id: PathLabels, signal: AbortSignal, report: (answer: Resolution) => void): void;
+}
