@@ -7,14 +7,14 @@ import type { Resolution } from "../naming/resolution.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { endpointSet, type RawEndpoint } from "./endpoint-set.ts";
 import type { HostAnswer, HostLookup } from "./host-lookup.ts";
-import type { ResolverMetrics } from "./metrics.ts";
+import type { SourceMetrics } from "./metrics.ts";
 
 export interface HostDeps {
   readonly lookup: HostLookup;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
-  readonly metrics: ResolverMetrics;
+  readonly metrics: SourceMetrics;
 }
 
 /** Names are looked up again after this, give or take a fifth: as often as namerd does it for `/$/inet`. */

@@ -4,8 +4,16 @@ import { RESOLVER_METRICS } from "../telemetry/catalogue.ts";
 import type { Counter, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 
+/** What a source counts. */
+export interface SourceMetrics {
+  /** The time from a question to its answer, in milliseconds. */
+  observeLatency(ms: number): void;
+  /** Addresses that were left out of an answer because they cannot be used. */
+  skip(count: number): void;
+}
+
 /** Handles of one resolver. */
-export class ResolverMetrics {
+export class ResolverMetrics implements SourceMetrics {
   readonly #successes: Counter;
   readonly #failures: Counter;
   readonly #latency: Histogram;

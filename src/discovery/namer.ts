@@ -1,7 +1,22 @@
 // The port of namers: what knows the names below `/#/<prefix>`.
+import type { Clock } from "../lib/clock.ts";
+import type { Rng } from "../lib/rng.ts";
 import type { PathLabels } from "../naming/path.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import type { LookupTree, Outcome } from "../naming/tree.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { HostLookup } from "./host-lookup.ts";
+import type { SourceMetrics } from "./metrics.ts";
+
+/** What namers are made of, besides their configuration. */
+export interface NamerDeps {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly metrics: SourceMetrics;
+  /** Host names to addresses. */
+  readonly lookup: HostLookup;
+}
 
 /**
  * Knows names in one source: a folder of files, Consul, Kubernetes. Both methods follow until `signal` aborts and report
