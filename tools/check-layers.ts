@@ -55,7 +55,8 @@ export const MAY_IMPORT = {
     "transport/bind.ts",
     "transport/libc.ts",
   ],
-  cli: ["lib", "telemetry", "naming", "config", "app", "admin"],
+  namerd: ["lib", "telemetry", "naming", "config", "discovery", "admin"],
+  cli: ["lib", "telemetry", "naming", "config", "app", "admin", "namerd"],
   main: ["app", "cli", "lib"],
 } as const satisfies LayerTable;
 
@@ -83,6 +84,7 @@ export const PLACES: readonly Place[] = [
     only: [
       "transport/",
       "discovery/",
+      "namerd/",
       "admin/server.ts",
       "cli/",
       "config/",

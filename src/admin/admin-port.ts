@@ -16,7 +16,16 @@ export interface DestinationStatus {
   /** `pending`, `bound`, `neg` or `failed`, and whether older endpoints are kept in its place. */
   readonly resolution: string;
   readonly ageSeconds: number | undefined;
+  /** What the path is bound to; one with the path itself as its id where the source knows no dtabs. */
+  readonly branches: readonly BranchStatus[];
   readonly endpoints: readonly EndpointStatus[];
+}
+
+/** A bound name and its share of the connections. */
+export interface BranchStatus {
+  readonly id: string;
+  readonly weight: number;
+  readonly endpoints: number;
 }
 
 export interface EndpointStatus {

@@ -17,6 +17,7 @@ const DESTINATION: DestinationStatus = {
   path: "/svc/web",
   resolution: "bound",
   ageSeconds: 65,
+  branches: [{ id: "/svc/web", weight: 1, endpoints: 1 }],
   endpoints: [ENDPOINT],
 };
 const STATUS: Status = {
@@ -35,6 +36,17 @@ function text(status: Status): string {
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ");
 }
+
+test("a split of the traffic is shown with its shares", () => {
+  const branches = [
+    { id: "/#/io.l5d.fs/web", weight: 0.9, endpoints: 3 },
+    { id: "/#/io.l5d.fs/<canary>", weight: 0.1, endpoints: 1 },
+  ];
+  const shown = statusPage({ ...STATUS, destinations: [{ ...DESTINATION, branches }] });
+  expect(shown).toContain("90 % to /#/io.l5d.fs/web, 3 endpoints");
+  expect(shown).toContain("10 % to /#/io.l5d.fs/&lt;canary&gt;, 1 endpoint<");
+  expect(statusPage(STATUS)).not.toContain("100 %");
+});
 
 function withEndpoints(endpoints: readonly EndpointStatus[]): Status {
   return { ...STATUS, destinations: [{ ...DESTINATION, endpoints }] };
@@ -91,16 +103,16 @@ describe("statusPage()", () => {
               router: value,
               path: value,
               resolution: value,
+              branches: [{ id: `${value}!`, weight: 1, endpoints: 1 }],
               endpoints: [endpoint],
             },
           ],
         });
         const tags = (html: string): number => html.split("<").length;
         const quotes = (html: string): number => html.split('"').length;
-        expect([tags(page), quotes(page)]).toEqual([
-          tags(statusPage(STATUS)),
-          quotes(statusPage(STATUS)),
-        ]);
+        const branches = [{ id: "/another", weight: 1, endpoints: 1 }];
+        const plain = statusPage({ ...STATUS, destinations: [{ ...DESTINATION, branches }] });
+        expect([tags(page), quotes(page)]).toEqual([tags(plain), quotes(plain)]);
       }),
     );
     const page = statusPage({ ...STATUS, version: `<script>alert('"&')</script>` });

@@ -74,9 +74,22 @@ function destinationSection(destination: DestinationStatus): string {
   return `<section>
 <h3>${escape(path)}</h3>
 <p>Router ${escape(router)}. Resolution: ${escape(resolution)}, ${age}. ${plural(endpoints.length, "endpoint")}.</p>
+${branchList(destination)}
 ${listed.length === 0 ? "" : endpointTable(listed)}
 ${more(endpoints.length - listed.length, "less busy endpoint")}
 </section>`;
+}
+
+/** The split of the traffic, where there is more to it than the path itself. */
+function branchList({ path, branches }: DestinationStatus): string {
+  const [only, ...others] = branches;
+  if (only === undefined || (others.length === 0 && only.id === path)) return "";
+  const total = branches.reduce((sum, { weight }) => sum + weight, 0);
+  const items = branches.map(({ id, weight, endpoints }) => {
+    const share = total > 0 ? Math.round((weight / total) * 10_000) / 100 : 0;
+    return `<li>${share} % to ${escape(id)}, ${plural(endpoints, "endpoint")}</li>`;
+  });
+  return `<ul>${items.join("")}</ul>`;
 }
 
 function endpointTable(endpoints: readonly EndpointStatus[]): string {

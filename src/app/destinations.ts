@@ -2,12 +2,11 @@
 // not wait for its resolution.
 import { clientFor } from "../config/client-for.ts";
 import type { Config, DestinationConfig, RouterConfig } from "../config/types.ts";
+import { Bindings } from "../control/bindings.ts";
 import { Destination } from "../control/destination.ts";
 import { EndpointRows } from "../control/endpoint-rows.ts";
-import { Names } from "../control/names.ts";
 import { shareOf } from "../control/share.ts";
 import { createInterpreter } from "../discovery/create.ts";
-import type { Resolver } from "../discovery/resolver.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
@@ -33,7 +32,7 @@ export class Destinations {
   readonly #parts: DestinationsParts;
   readonly #rows: EndpointRows;
   readonly #followed = new Map<string, Followed>();
-  readonly #names: Names[] = [];
+  readonly #bindings: Bindings[] = [];
   readonly #stops: (() => void)[] = [];
   #nextEndpointId = 0;
 
@@ -85,7 +84,7 @@ export class Destinations {
 
   /** Makes the ages of resolutions current, for whoever reads the metrics. */
   refreshAges(): void {
-    for (const names of this.#names) names.refreshAges();
+    for (const bindings of this.#bindings) bindings.refreshAges();
   }
 
   /** Follows names no more. */
@@ -93,22 +92,22 @@ export class Destinations {
     for (const stop of this.#stops) stop();
   }
 
-  async #followRouter({ label, interpreter }: RouterConfig): Promise<void> {
+  async #followRouter(router: RouterConfig): Promise<void> {
     const { registry, clock, rng, logger } = this.#parts;
+    const { label } = router;
     const log = logger("discovery");
-    const interpreted = await createInterpreter(interpreter, {
+    const interpreter = await createInterpreter(router.interpreter, {
       router: label,
       registry,
       clock,
       rng,
       log,
     });
-    const resolver: Resolver = { watch: (...args) => interpreted.addresses(...args) };
-    const names = new Names({ resolver, router: label, registry, log, clock });
-    this.#names.push(names);
+    const bindings = new Bindings({ interpreter, router: label, registry, log, clock });
+    this.#bindings.push(bindings);
     for (const { destination } of this.#followed.values()) {
       if (destination.router !== label) continue;
-      this.#stops.push(names.follow(destination.path, (state) => destination.apply(state)));
+      this.#stops.push(bindings.follow(destination.path, (state) => destination.apply(state)));
     }
   }
 

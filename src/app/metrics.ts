@@ -1,7 +1,7 @@
 // The metrics page: what workers count, what the control thread counts, and what is made when somebody looks.
 import { Aggregate } from "../telemetry/aggregate.ts";
 import { BALANCER_METRICS } from "../telemetry/catalogue.ts";
-import { EndpointMetrics } from "../telemetry/endpoint-metrics.ts";
+import { EndpointMetrics, type EndpointSample } from "../telemetry/endpoint-metrics.ts";
 import type { MetricFamily } from "../telemetry/metrics.ts";
 import { ProcessMetrics } from "../telemetry/process-metrics.ts";
 import { prometheusText } from "../telemetry/prometheus.ts";
@@ -28,17 +28,31 @@ export class Metrics {
   }
 
   #endpointFamilies(destinations: readonly Destination[]): MetricFamily[] {
-    const samples = destinations.flatMap(({ router, path, endpoints }) =>
-      endpoints.map(({ spec, row }) => ({
-        router,
-        dst: path,
-        endpoint: formatAddress(spec),
-        weight: spec.weight,
-        row,
-      })),
-    );
-    return this.#endpoints.collect(samples);
+    return this.#endpoints.collect(destinations.flatMap(endpointSamples));
   }
+}
+
+/** One sample for each address: an address in two branches of a destination is two endpoints, and one series. */
+function endpointSamples({ router, path, endpoints }: Destination): EndpointSample[] {
+  const byAddress = new Map<string, EndpointSample>();
+  for (const { spec, row, retired } of endpoints) {
+    const endpoint = formatAddress(spec);
+    const weight = retired ? 0 : spec.weight;
+    const other = byAddress.get(endpoint);
+    const sample = { router, dst: path, endpoint, weight, row };
+    byAddress.set(endpoint, other === undefined ? sample : joined(sample, other));
+  }
+  return [...byAddress.values()];
+}
+
+function joined(a: EndpointSample, b: EndpointSample): EndpointSample {
+  const row = {
+    load: a.row.load + b.row.load,
+    connects: a.row.connects + b.row.connects,
+    failures: a.row.failures + b.row.failures,
+    ejected: Math.max(a.row.ejected, b.row.ejected),
+  };
+  return { ...a, weight: a.weight + b.weight, row };
 }
 
 /** How many endpoints are in which state: known to the control thread alone, as a worker knows only its own view. */

@@ -33,20 +33,23 @@ export function statusOf(parts: StatusParts): Status {
   };
 }
 
-function destinationStatus(
-  { router, path, name, endpoints }: Destination,
-  nowMs: number,
-): DestinationStatus {
-  const confirmedMs = name?.lastConfirmedMs;
-  const kept = name?.kept === undefined ? "" : ` (kept: the name source says ${name.kept})`;
+function destinationStatus(destination: Destination, nowMs: number): DestinationStatus {
+  const { router, path, bound, endpoints } = destination;
+  const confirmedMs = bound?.lastConfirmedMs;
+  const kept = bound?.kept === undefined ? "" : ` (kept: the name source says ${bound.kept})`;
   return {
     router,
     path,
-    resolution: `${name?.resolution.state ?? "pending"}${kept}`,
+    resolution: `${bound?.state ?? "pending"}${kept}`,
     ageSeconds:
       confirmedMs === undefined
         ? undefined
         : Math.max(0, Math.round((nowMs - confirmedMs) / 100) / 10),
+    branches: (bound?.branches ?? []).map(({ id, weight, endpoints: { length } }) => ({
+      id,
+      weight,
+      endpoints: length,
+    })),
     endpoints: endpoints.map(({ spec, row, retired }) => ({
       address: formatAddress(spec),
       weight: spec.weight,

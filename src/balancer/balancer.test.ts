@@ -12,6 +12,8 @@ import { Endpoint } from "./endpoint.ts";
 import { BalancerMetrics } from "./metrics.ts";
 import type { RefuseReason, Waiter } from "./wait.ts";
 
+const ALL = [{ branch: 0, weight: 1 }];
+
 class TestWaiter implements Waiter {
   connection: EndpointConnection | undefined;
   refused: RefuseReason | undefined;
@@ -51,16 +53,23 @@ function setup(settings: Partial<BalancerSettings> = {}) {
   });
   const page = new Float64Array(newEndpointPage(1));
   const endpoint = (id: number, weight = 1) =>
-    new Endpoint(
+    new Endpoint({
       id,
-      connectTarget("127.0.0.1", 1000 + id),
+      branch: 0,
+      target: connectTarget("127.0.0.1", 1000 + id),
       weight,
-      new EndpointRow(page, id, 0, 1),
-    );
+      row: new EndpointRow(page, id, 0, 1),
+    });
   const add = (...added: Endpoint[]) =>
-    balancer.update({ known: true, added, reweighed: [], removed: [] });
+    balancer.update({ known: true, branches: ALL, added, reweighed: [], removed: [] });
   const remove = (id: number, epoch = 1) =>
-    balancer.update({ known: true, added: [], reweighed: [], removed: [{ id, epoch }] });
+    balancer.update({
+      known: true,
+      branches: ALL,
+      added: [],
+      reweighed: [],
+      removed: [{ id, epoch }],
+    });
   const acquire = () => {
     const waiter = new TestWaiter();
     return { waiter, wait: balancer.acquire(waiter) };
@@ -161,7 +170,7 @@ describe("Balancer", () => {
   test("refuses at once when the name has no endpoints, also those that wait already", () => {
     const { balancer, acquire, metrics } = setup();
     const early = acquire();
-    balancer.update({ known: true, added: [], reweighed: [], removed: [] });
+    balancer.update({ known: true, branches: ALL, added: [], reweighed: [], removed: [] });
     expect(early.waiter.refused).toBe("no_endpoint");
     const late = acquire();
     expect([late.waiter.refused, late.wait]).toEqual(["no_endpoint", undefined]);
@@ -294,7 +303,7 @@ describe("Balancer with changing endpoints", () => {
       { id: 1, weight: 0 },
       { id: 2, weight: 5 },
     ];
-    balancer.update({ known: true, added: [], reweighed, removed: [] });
+    balancer.update({ known: true, branches: ALL, added: [], reweighed, removed: [] });
     for (let session = 0; session < 10; session += 1) acquire();
     expect([one.load, two.load]).toEqual([10, 10]);
   });

@@ -14,7 +14,7 @@ import {
 import { type EjectionPolicy, Ejector } from "./ejector.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { BalancerMetrics } from "./metrics.ts";
-import { Pool } from "./pool.ts";
+import { type BranchWeight, Pool } from "./pool.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
 import { WarmPool, type WarmSource } from "./warm-pool.ts";
 
@@ -48,6 +48,8 @@ export interface BalancerParts {
 export interface EndpointsUpdate {
   /** False while nothing is resolved: sessions wait instead of being refused. */
   readonly known: boolean;
+  /** All branches there are. */
+  readonly branches: readonly BranchWeight[];
   readonly added: readonly Endpoint[];
   readonly reweighed: readonly { readonly id: number; readonly weight: number }[];
   readonly removed: readonly { readonly id: number; readonly epoch: number }[];
@@ -114,6 +116,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     const startedMs = this.clock.now();
     this.#known = update.known;
     for (const { id, epoch } of update.removed) this.#remove(id, epoch);
+    this.#pool.setBranches(update.branches);
     for (const { id, weight } of update.reweighed) {
       const endpoint = this.#pool.find(id);
       if (endpoint !== undefined) this.#pool.reweigh(endpoint, weight);

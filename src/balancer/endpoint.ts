@@ -9,9 +9,20 @@ import type { Pickable } from "./picker.ts";
  */
 export type EndpointState = "ready" | "ejected" | "retired";
 
+/** What an endpoint is made of. */
+export interface EndpointParts {
+  readonly id: number;
+  /** Number of its branch, see Pool. */
+  readonly branch: number;
+  readonly target: ConnectTarget;
+  readonly weight: number;
+  readonly row: EndpointRow;
+}
+
 /** An endpoint. Its load is that of the whole process. */
 export class Endpoint implements Pickable {
   readonly id: number;
+  readonly branch: number;
   readonly target: ConnectTarget;
   readonly row: EndpointRow;
   weight: number;
@@ -22,8 +33,9 @@ export class Endpoint implements Pickable {
   /** What the last of them was, for people. */
   lastFailure: string | undefined;
 
-  constructor(id: number, target: ConnectTarget, weight: number, row: EndpointRow) {
+  constructor({ id, branch, target, weight, row }: EndpointParts) {
     this.id = id;
+    this.branch = branch;
     this.target = target;
     this.weight = weight;
     this.row = row;

@@ -31,6 +31,10 @@ export class P2cPicker<E extends Pickable> implements Picker<E> {
     return this.endpoints.length;
   }
 
+  get weight(): number {
+    return this.weights.total;
+  }
+
   add(endpoint: E): void {
     if (endpoint.pickerIndex !== -1) return;
     endpoint.pickerIndex = this.endpoints.length;

@@ -15,6 +15,9 @@ export interface Picker<E extends Pickable> {
   /** Endpoints held, those of weight 0 included. */
   readonly size: number;
 
+  /** Sum of the weights; while it is 0, `pick` finds nothing. */
+  readonly weight: number;
+
   /** Takes an endpoint in. Nothing happens when it is in a picker already. */
   add(endpoint: E): void;
 

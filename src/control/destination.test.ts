@@ -5,7 +5,7 @@ import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { EndpointPage, UpdateEndpoints } from "../wire/messages.ts";
 import { Destination } from "./destination.ts";
 import { EndpointRows } from "./endpoint-rows.ts";
-import type { NameState } from "./names.ts";
+import type { BoundState } from "./bindings.ts";
 
 const WORKERS = 2;
 
@@ -24,13 +24,29 @@ function setup() {
     nextEndpointId: () => (nextId += 1),
   });
   const bound = (...endpoints: readonly WeightedAddress[]) =>
-    destination.apply(state({ state: "bound", endpoints }));
+    destination.apply(boundTo({ "/svc/web": endpoints }));
   const last = () => updates.at(-1);
   return { destination, rows, pages, updates, bound, last };
 }
 
-function state(resolution: NameState["resolution"]): NameState {
-  return { resolution, kept: undefined, lastConfirmedMs: 0 };
+/** A binding to these branches, of equal weight. */
+function boundTo(branches: Readonly<Record<string, readonly WeightedAddress[]>>): BoundState {
+  return {
+    state: "bound",
+    known: true,
+    branches: Object.entries(branches).map(([id, endpoints]) => ({
+      id,
+      weight: 1,
+      name: { resolution: { state: "bound", endpoints }, kept: undefined, lastConfirmedMs: 0 },
+      endpoints,
+    })),
+    kept: undefined,
+    lastConfirmedMs: 0,
+  };
+}
+
+function boundToNothing(state: BoundState["state"], known: boolean): BoundState {
+  return { state, known, branches: [], kept: undefined, lastConfirmedMs: undefined };
 }
 
 const at = (port: number, weight = 1): WeightedAddress => ({ ip: "10.0.0.1", port, weight });
@@ -52,19 +68,44 @@ describe("Destination", () => {
 
   test("says that sessions wait while nothing is known, and are refused when the name is known to have none", () => {
     const { destination, last } = setup();
-    destination.apply(state({ state: "pending" }));
-    expect(last()?.state).toBe("unknown");
-    destination.apply(state({ state: "failed", cause: "x" }));
-    expect(last()?.state).toBe("unknown");
-    destination.apply(state({ state: "neg" }));
-    expect(last()?.state).toBe("known");
+    destination.apply(boundToNothing("pending", false));
+    expect(last()?.known).toBe(false);
+    destination.apply(boundToNothing("neg", true));
+    expect(last()?.known).toBe(true);
   });
 
   test("splits many endpoints into several messages and loses none", () => {
     const { bound, updates } = setup();
     bound(...Array.from({ length: 1_234 }, (_, index) => at(index + 1)));
     expect(updates.map(({ added }) => added.length)).toEqual([500, 500, 234]);
-    expect(updates.every((update) => update.state === "known")).toBe(true);
+    expect(updates.every(({ known }) => known)).toBe(true);
+  });
+
+  test("holds the same address in two branches as two endpoints", () => {
+    const { destination, updates, last } = setup();
+    destination.apply(boundTo({ "/a": [at(1)], "/b": [at(1)] }));
+    expect(last()?.branches).toEqual([
+      { branch: 0, weight: 1 },
+      { branch: 1, weight: 1 },
+    ]);
+    expect(last()?.added.map(({ branch, port }) => [branch, port])).toEqual([
+      [0, 1],
+      [1, 1],
+    ]);
+    destination.apply(boundTo({ "/b": [at(1)] }));
+    expect(last()).toMatchObject({ branches: [{ branch: 1 }], removed: [{ id: 1 }], added: [] });
+    expect(updates).toHaveLength(2);
+  });
+
+  test("knows a branch that comes back before its connections have ended", () => {
+    const { destination, last } = setup();
+    destination.apply(boundTo({ "/a": [at(1)] }));
+    destination.apply(boundTo({ "/b": [at(2)] }));
+    destination.apply(boundTo({ "/a": [at(1)] }));
+    expect(last()?.added).toMatchObject([{ id: 1, branch: 0 }]);
+    for (const worker of [0, 1]) destination.released(worker, 2, 2);
+    destination.apply(boundTo({ "/b": [at(2)] }));
+    expect(last()?.added).toMatchObject([{ id: 3, branch: 1 }]);
   });
 
   test("gives a row to another endpoint only when every worker has released it", () => {

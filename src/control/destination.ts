@@ -2,9 +2,9 @@
 // identity of endpoints across changes.
 import type { WeightedAddress } from "../naming/resolution.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
-import type { EndpointSpec, UpdateEndpoints } from "../wire/messages.ts";
+import type { BranchSpec, EndpointSpec, UpdateEndpoints } from "../wire/messages.ts";
+import type { BoundBranch, BoundState } from "./bindings.ts";
 import type { EndpointRows } from "./endpoint-rows.ts";
-import type { NameState } from "./names.ts";
 
 /** Endpoints in one message: applying one should not hold up a worker's connections for long. */
 const ENDPOINTS_PER_MESSAGE = 500;
@@ -35,8 +35,10 @@ export class Destination {
   readonly #nextEndpointId: () => number;
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<number, Entry>();
+  readonly #branchIds = new Map<string, number>();
+  #nextBranchId = 0;
   #nextEpoch = 1;
-  #name: NameState | undefined;
+  #bound: BoundState | undefined;
 
   constructor(parts: {
     readonly id: number;
@@ -57,9 +59,9 @@ export class Destination {
     this.#nextEndpointId = parts.nextEndpointId;
   }
 
-  /** What the name last stood for; undefined before the first answer. */
-  get name(): NameState | undefined {
-    return this.#name;
+  /** What is in effect; undefined before the first answer. */
+  get bound(): BoundState | undefined {
+    return this.#bound;
   }
 
   get endpoints(): readonly EndpointEntry[] {
@@ -71,22 +73,23 @@ export class Destination {
   }
 
   /** Applies a new answer: only what differs goes to the workers. */
-  apply(name: NameState): void {
-    this.#name = name;
-    const { resolution } = name;
-    const known = resolution.state === "bound" || resolution.state === "neg";
-    const wanted = resolution.state === "bound" ? resolution.endpoints : [];
-    const removed = this.#retireMissing(wanted);
+  apply(bound: BoundState): void {
+    this.#bound = bound;
+    const branches = this.#numberBranches(bound.branches);
+    const removed = this.#retireMissing(bound.branches);
     const reweighed: { id: number; weight: number }[] = [];
-    const added = wanted.flatMap((address) => this.#addOrReweigh(address, reweighed));
-    this.#send(known, added, reweighed, removed, this.#broadcast);
+    const added = bound.branches.flatMap(({ id, endpoints }) => {
+      const branch = this.#branchIds.get(id) ?? 0;
+      return endpoints.flatMap((address) => this.#addOrReweigh(branch, address, reweighed));
+    });
+    this.#send({ branches, added, reweighed, removed }, this.#broadcast);
   }
 
   /** Everything a worker must be told that starts now. */
   replay(send: (update: UpdateEndpoints) => void): void {
-    const state = this.#name?.resolution.state;
-    const live = this.endpoints.filter(({ retired }) => !retired).map(({ spec }) => spec);
-    this.#send(state === "bound" || state === "neg", live, [], [], send);
+    const branches = this.#numberBranches(this.#bound?.branches ?? []);
+    const added = this.endpoints.filter(({ retired }) => !retired).map(({ spec }) => spec);
+    this.#send({ branches, added, reweighed: [], removed: [] }, send);
   }
 
   /** A worker has no connection any more to an endpoint that was removed. */
@@ -95,7 +98,7 @@ export class Destination {
     if (entry?.removal?.epoch !== epoch) return;
     entry.removal.waitingFor.delete(worker);
     if (entry.removal.waitingFor.size > 0) return;
-    this.#entries.delete(keyOf(entry.spec));
+    this.#entries.delete(keyOf(entry.spec.branch, entry.spec));
     this.#byId.delete(id);
     this.#rows.free(entry.spec);
   }
@@ -108,8 +111,27 @@ export class Destination {
     }
   }
 
-  #retireMissing(wanted: readonly WeightedAddress[]): { id: number; epoch: number }[] {
-    const keys = new Set(wanted.map(keyOf));
+  /** Numbers stand for branch ids in messages: the same one as long as the branch, or a connection of it, is there. */
+  #numberBranches(branches: readonly BoundBranch[]): readonly BranchSpec[] {
+    const wanted = new Set(branches.map(({ id }) => id));
+    const used = new Set(Array.from(this.#entries.values(), ({ spec }) => spec.branch));
+    for (const [id, number] of this.#branchIds) {
+      if (!wanted.has(id) && !used.has(number)) this.#branchIds.delete(id);
+    }
+    return branches.map(({ id, weight }) => {
+      const number = this.#branchIds.get(id) ?? this.#nextBranchId++;
+      this.#branchIds.set(id, number);
+      return { branch: number, weight };
+    });
+  }
+
+  #retireMissing(branches: readonly BoundBranch[]): { id: number; epoch: number }[] {
+    const keys = new Set(
+      branches.flatMap(({ id, endpoints }) => {
+        const branch = this.#branchIds.get(id) ?? 0;
+        return endpoints.map((address) => keyOf(branch, address));
+      }),
+    );
     const removed: { id: number; epoch: number }[] = [];
     for (const [key, entry] of this.#entries) {
       if (keys.has(key) || entry.removal !== undefined) continue;
@@ -125,15 +147,16 @@ export class Destination {
   }
 
   #addOrReweigh(
+    branch: number,
     address: WeightedAddress,
     reweighed: { id: number; weight: number }[],
   ): EndpointSpec[] {
-    const key = keyOf(address);
+    const key = keyOf(branch, address);
     const known = this.#entries.get(key);
     if (known === undefined) {
       const { page, row } = this.#rows.allocate();
       const { ip, port, weight } = address;
-      const spec = { id: this.#nextEndpointId(), ip, port, weight, page, row };
+      const spec = { id: this.#nextEndpointId(), branch, ip, port, weight, page, row };
       const entry: Entry = { spec, row: this.#rows.view(spec, 0), removal: undefined };
       this.#entries.set(key, entry);
       this.#byId.set(spec.id, entry);
@@ -149,22 +172,22 @@ export class Destination {
   }
 
   #send(
-    known: boolean,
-    added: readonly EndpointSpec[],
-    reweighed: UpdateEndpoints["reweighed"],
-    removed: UpdateEndpoints["removed"],
+    { added, ...change }: Pick<UpdateEndpoints, "branches" | "added" | "reweighed" | "removed">,
     send: (update: UpdateEndpoints) => void,
   ): void {
-    const message = { type: "update-endpoints", destination: this.id } as const;
-    const first = added.slice(0, ENDPOINTS_PER_MESSAGE);
-    send({ ...message, state: known ? "known" : "unknown", added: first, reweighed, removed });
+    const { known = false } = this.#bound ?? {};
+    const message = { type: "update-endpoints", destination: this.id, known } as const;
+    send({ ...message, ...change, added: added.slice(0, ENDPOINTS_PER_MESSAGE) });
     for (let at = ENDPOINTS_PER_MESSAGE; at < added.length; at += ENDPOINTS_PER_MESSAGE) {
       const more = added.slice(at, at + ENDPOINTS_PER_MESSAGE);
-      send({ ...message, state: "known", added: more, reweighed: [], removed: [] });
+      send({ ...message, branches: change.branches, added: more, reweighed: [], removed: [] });
     }
   }
 }
 
-function keyOf({ ip, port }: { readonly ip: string; readonly port: number }): string {
-  return `${ip} ${port}`;
+function keyOf(
+  branch: number,
+  { ip, port }: { readonly ip: string; readonly port: number },
+): string {
+  return `${branch} ${ip} ${port}`;
 }

@@ -85,6 +85,7 @@ describe("Session before an endpoint is in hand", () => {
     const world = fakeWorld();
     world.balancer.update({
       known: true,
+      branches: [{ branch: 0, weight: 1 }],
       added: [],
       reweighed: [],
       removed: [{ id: 1, epoch: 1 }],

@@ -7,7 +7,10 @@ import type { MetricFamily } from "./metrics.ts";
 
 const page = (): Float64Array => new Float64Array(newEndpointPage(1));
 
-function sample(endpoint: string, connects = 0, cells = page()): EndpointSample {
+/** A sample whose row can be written to. */
+type Writable = EndpointSample & { readonly row: EndpointRow };
+
+function sample(endpoint: string, connects = 0, cells = page()): Writable {
   const row = new EndpointRow(cells, 0, 0, 1);
   for (let times = 0; times < connects; times++) row.countConnect();
   return { router: "r", dst: "/svc/x", endpoint, weight: 1, row };

@@ -12,8 +12,11 @@ export interface EndpointSample {
   /** `ip:port`; one of its kind in a destination. */
   readonly endpoint: string;
   readonly weight: number;
-  readonly row: EndpointRow;
+  readonly row: EndpointNumbers;
 }
+
+/** What is counted for an endpoint. */
+export type EndpointNumbers = Pick<EndpointRow, "load" | "connects" | "failures" | "ejected">;
 
 /** The value of the label `endpoint` for all that have no series of their own. */
 export const OTHER_ENDPOINTS = "other";

@@ -35,10 +35,19 @@ export interface AddDestination {
   readonly config: DestinationConfig;
 }
 
+/** A branch of a destination: connections are split among branches in proportion to weight. */
+export interface BranchSpec {
+  /** Unique in the destination for the life of the process. */
+  readonly branch: number;
+  readonly weight: number;
+}
+
 /** An endpoint with its row in the shared table. */
 export interface EndpointSpec {
   /** Names the endpoint in later messages; equal for the same address as long as a worker may know it. */
   readonly id: number;
+  /** The same address in two branches is two endpoints. */
+  readonly branch: number;
   readonly ip: string;
   readonly port: number;
   readonly weight: number;
@@ -57,8 +66,10 @@ export interface EndpointPage {
 export interface UpdateEndpoints {
   readonly type: "update-endpoints";
   readonly destination: number;
-  /** `unknown`: nothing was resolved yet, sessions wait. `known`: these are all; with none, sessions are refused. */
-  readonly state: "unknown" | "known";
+  /** False while nothing is resolved: sessions wait. When true these are all; with none, sessions are refused. */
+  readonly known: boolean;
+  /** All branches there are. */
+  readonly branches: readonly BranchSpec[];
   readonly added: readonly EndpointSpec[];
   readonly reweighed: readonly { readonly id: number; readonly weight: number }[];
   /** `epoch` comes back in `released`, so that a late answer to an older removal is told apart. */

@@ -103,18 +103,14 @@ export class DataPlane {
     this.#router(router).add(destination, balancer);
   }
 
-  #updateEndpoints({ destination, state, added, reweighed, removed }: UpdateEndpoints): void {
+  #updateEndpoints({ destination, added, ...change }: UpdateEndpoints): void {
     const balancer = this.#balancers.get(destination);
-    balancer?.update({
-      known: state === "known",
-      added: added.map((spec) => this.#endpoint(balancer, spec)),
-      reweighed,
-      removed,
-    });
+    balancer?.update({ ...change, added: added.map((spec) => this.#endpoint(balancer, spec)) });
   }
 
   /** A new endpoint, or the one that was retired and has come back. */
-  #endpoint(balancer: Balancer, { id, ip, port, weight, page, row }: EndpointSpec): Endpoint {
+  #endpoint(balancer: Balancer, spec: EndpointSpec): Endpoint {
+    const { id, branch, ip, port, weight, page, row } = spec;
     const known = balancer.find(id);
     if (known !== undefined) {
       known.weight = weight;
@@ -122,12 +118,13 @@ export class DataPlane {
     }
     const { worker, workers } = this.#parts.start;
     const cells = this.#pages.get(page) ?? new Float64Array(0);
-    return new Endpoint(
+    return new Endpoint({
       id,
-      connectTarget(ip, port),
+      branch,
+      target: connectTarget(ip, port),
       weight,
-      new EndpointRow(cells, row, worker, workers),
-    );
+      row: new EndpointRow(cells, row, worker, workers),
+    });
   }
 
   #addServer(message: AddServer): void {

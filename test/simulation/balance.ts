@@ -153,6 +153,9 @@ export function pickerOf(rule: Rule): MakePicker {
       get size() {
         return endpoints.length;
       },
+      get weight() {
+        return tree.total;
+      },
       add(endpoint) {
         tree.set(endpoints.length, endpoint.weight);
         endpoints.push(endpoint);

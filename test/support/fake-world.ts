@@ -41,7 +41,13 @@ export function fakeWorld(
   const aggregate = new Aggregate();
   const registry = new Registry(aggregate.source("test"));
   const row = new EndpointRow(new Float64Array(newEndpointPage(1)), 0, 0, 1);
-  const endpoint = new Endpoint(1, connectTarget("127.0.0.1", 1001), 1, row);
+  const endpoint = new Endpoint({
+    id: 1,
+    branch: 0,
+    target: connectTarget("127.0.0.1", 1001),
+    weight: 1,
+    row,
+  });
   const balancer = new Balancer({
     settings: { ...BALANCER, ...balancing },
     connector,
@@ -52,7 +58,13 @@ export function fakeWorld(
     peerHasClosed: () => false,
     onReleased: () => {},
   });
-  balancer.update({ known: true, added: [endpoint], reweighed: [], removed: [] });
+  balancer.update({
+    known: true,
+    branches: [{ branch: 0, weight: 1 }],
+    added: [endpoint],
+    reweighed: [],
+    removed: [],
+  });
   const all = { ...SERVER, ...settings };
   const server = new Server({
     settings: all,

@@ -1,0 +1,334 @@
+// What the destinations of one router are bound to: branches with their shares of the traffic, each with the endpoints
+// its id stands for. Keeps what is in effect until something that has endpoints can take its place.
+import type { Binding, Branch, Interpreter } from "../discovery/interpreter.ts";
+import type { Cancel, Clock } from "../lib/clock.ts";
+import type { WeightedAddress } from "../naming/resolution.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { Registry } from "../telemetry/registry.ts";
+import { NameMetrics } from "./name-metrics.ts";
+import { type KeptReason, Names, type NameState } from "./names.ts";
+
+/** How long a new binding waits for branches whose endpoints are not known yet, before it counts without them. */
+const PATIENCE_MS = 2_000;
+
+/** A branch in effect. */
+export interface BoundBranch extends Branch {
+  readonly name: NameState;
+  /** None while they are not known, and where there are none. */
+  readonly endpoints: readonly WeightedAddress[];
+}
+
+/** What a path is bound to. */
+export interface BoundState {
+  /** As in `Binding`; `bound` also while the name has no endpoints. */
+  readonly state: Binding["state"];
+  /** Whether the branches and their endpoints are all there are; while not, sessions wait. */
+  readonly known: boolean;
+  readonly branches: readonly BoundBranch[];
+  /** Why a newer answer did not take effect, or one of a branch; undefined when all did. */
+  readonly kept: KeptReason | undefined;
+  /** When the oldest of the answers in effect was last confirmed; undefined before the first. Always current. */
+  readonly lastConfirmedMs: number | undefined;
+}
+
+export type BoundObserver = (state: BoundState) => void;
+
+export interface BindingsParts {
+  readonly interpreter: Interpreter;
+  /** Label of the router. */
+  readonly router: string;
+  readonly registry: Registry;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** All destinations that one router follows. */
+export class Bindings {
+  readonly #parts: BindingsParts;
+  readonly #names: Names;
+  readonly #paths = new Set<BoundPath>();
+
+  constructor(parts: BindingsParts) {
+    this.#parts = parts;
+    const { interpreter, ...rest } = parts;
+    const resolver = { watch: interpreter.addresses.bind(interpreter) };
+    this.#names = new Names({ ...rest, resolver });
+  }
+
+  /** Tells `observer` what `path` is bound to, now and whenever that changes. Returns what stops. */
+  follow(path: string, observer: BoundObserver): () => void {
+    const bound = new BoundPath(path, this.#parts, this.#names, observer);
+    this.#paths.add(bound);
+    bound.start();
+    return () => {
+      if (this.#paths.delete(bound)) bound.stop();
+    };
+  }
+
+  /** Makes the ages in the metrics current, for whoever is about to read them. */
+  refreshAges(): void {
+    this.#names.refreshAges();
+    for (const path of this.#paths) path.refreshAge();
+  }
+}
+
+/** A branch that is followed. */
+interface Followed {
+  readonly stop: () => void;
+  name: NameState;
+}
+
+const UNKNOWN: NameState = {
+  resolution: { state: "pending" },
+  kept: undefined,
+  lastConfirmedMs: undefined,
+};
+
+/** One destination, followed until `stop`. */
+class BoundPath {
+  readonly #path: string;
+  readonly #parts: BindingsParts;
+  readonly #names: Names;
+  readonly #observer: BoundObserver;
+  readonly #abort = new AbortController();
+  readonly #followed = new Map<string, Followed>();
+  /** In effect. */
+  #current: Binding = { state: "pending" };
+  /** Newer than `#current`, and waits for its endpoints. */
+  #next: Branches | undefined;
+  #kept: KeptReason | undefined;
+  #patienceIsOver = false;
+  #cancelPatience: Cancel | undefined;
+  /** Only where the path is no bound id itself: else its name has them. */
+  #metrics: NameMetrics | undefined;
+  #applying = false;
+
+  constructor(path: string, parts: BindingsParts, names: Names, observer: BoundObserver) {
+    this.#path = path;
+    this.#parts = parts;
+    this.#names = names;
+    this.#observer = observer;
+  }
+
+  start(): void {
+    this.#tell();
+    this.#parts.interpreter.bind(this.#path, this.#abort.signal, (binding) => {
+      if (!this.#abort.signal.aborted) this.#take(binding);
+    });
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    this.#cancelPatience?.();
+    for (const { stop } of this.#followed.values()) stop();
+    this.#followed.clear();
+    this.#metrics?.release();
+  }
+
+  refreshAge(): void {
+    const confirmedMs = this.#lastConfirmedMs;
+    this.#metrics?.setAge(
+      confirmedMs === undefined ? undefined : this.#parts.clock.now() - confirmedMs,
+    );
+  }
+
+  #take(binding: Binding): void {
+    switch (binding.state) {
+      case "pending":
+        return;
+      case "neg":
+      case "failed":
+        return this.#takeNothing(binding);
+      case "bound":
+        return this.#takeBranches(binding);
+      default:
+        return binding satisfies never;
+    }
+  }
+
+  #takeNothing(binding: Binding & { readonly state: "neg" | "failed" }): void {
+    this.#next = undefined;
+    if (this.#hasEndpoints(this.#current)) return this.#keep(binding.state, binding);
+    if (this.#current.state !== binding.state) this.#log(binding);
+    this.#current = binding;
+    this.#kept = undefined;
+    this.#forgetUnused();
+    this.#tell();
+  }
+
+  #takeBranches(binding: Branches): void {
+    this.#next = binding;
+    this.#cancelPatience?.();
+    this.#patienceIsOver = false;
+    this.#cancelPatience = this.#parts.clock.after(PATIENCE_MS, () => {
+      this.#patienceIsOver = true;
+      this.#apply();
+    });
+    // What is told while branches are taken in is of a list that is not whole yet.
+    this.#applying = true;
+    for (const { id } of binding.branches) this.#follow(id);
+    this.#applying = false;
+    this.#apply();
+  }
+
+  #follow(id: string): void {
+    if (this.#followed.has(id)) return;
+    const followed: Followed = { stop: () => stop(), name: UNKNOWN };
+    this.#followed.set(id, followed);
+    const stop = this.#names.follow(id, (name) => {
+      followed.name = name;
+      this.#apply();
+    });
+  }
+
+  /** Puts the next binding into effect when it is ready, and tells what is in effect. */
+  #apply(): void {
+    if (this.#applying || this.#abort.signal.aborted) return;
+    if (this.#next !== undefined) this.#trySwitch(this.#next);
+    this.#tell();
+  }
+
+  #trySwitch(next: Branches): void {
+    const isPending = next.branches.some(
+      ({ id }) => this.#nameOf(id).resolution.state === "pending",
+    );
+    if (isPending && !this.#patienceIsOver) return;
+    if (this.#hasEndpoints(this.#current) && !this.#hasEndpoints(next)) {
+      return this.#keep("empty", next);
+    }
+    if (!sameBranches(this.#branchesOf(this.#current), next.branches)) this.#log(next);
+    this.#current = next;
+    this.#next = undefined;
+    this.#kept = undefined;
+    this.#cancelPatience?.();
+    this.#forgetUnused();
+  }
+
+  #keep(reason: KeptReason, binding: Binding): void {
+    if (this.#kept === reason) return;
+    this.#kept = reason;
+    this.#ownMetrics()?.countKept(reason);
+    this.#parts.log.warn("keeping the last good binding", () => ({
+      ...this.#labels,
+      answer: reason,
+      cause: binding.state === "failed" ? binding.cause : undefined,
+    }));
+    this.#tell();
+  }
+
+  #forgetUnused(): void {
+    const used = new Set(this.#branchesOf(this.#current).map(({ id }) => id));
+    for (const [id, { stop }] of this.#followed) {
+      if (used.has(id)) continue;
+      stop();
+      this.#followed.delete(id);
+    }
+  }
+
+  #tell(): void {
+    const branches = this.#branchesOf(this.#current).map(({ id, weight }): BoundBranch => {
+      const name = this.#nameOf(id);
+      const { resolution } = name;
+      const endpoints = resolution.state === "bound" ? resolution.endpoints : [];
+      return { id, weight, name, endpoints };
+    });
+    const own = this.#ownMetrics();
+    own?.setEndpoints(branches.reduce((sum, { endpoints }) => sum + endpoints.length, 0));
+    const lastConfirmedMs = (): number | undefined => this.#lastConfirmedMs;
+    this.#observer({
+      state: this.#stateOf(branches),
+      known: this.#isKnown(branches),
+      branches,
+      kept: this.#kept ?? branches.find(({ name }) => name.kept !== undefined)?.name.kept,
+      get lastConfirmedMs() {
+        return lastConfirmedMs();
+      },
+    });
+  }
+
+  /** Of a binding with one branch it is what that branch is: a name that a source does not know is `neg`. */
+  #stateOf(branches: readonly BoundBranch[]): Binding["state"] {
+    const [only, ...others] = branches;
+    if (this.#current.state !== "bound" || only === undefined) return this.#current.state;
+    return others.length > 0 ? "bound" : only.name.resolution.state;
+  }
+
+  #isKnown(branches: readonly BoundBranch[]): boolean {
+    if (this.#current.state === "neg") return true;
+    if (this.#current.state !== "bound") return false;
+    if (branches.length === 0) return true;
+    return branches.some(
+      ({
+        name: {
+          resolution: { state },
+        },
+      }) => state === "bound" || state === "neg",
+    );
+  }
+
+  get #lastConfirmedMs(): number | undefined {
+    let oldestMs: number | undefined;
+    for (const { id } of this.#branchesOf(this.#current)) {
+      const confirmedMs = this.#nameOf(id).lastConfirmedMs;
+      if (confirmedMs === undefined) return undefined;
+      oldestMs = Math.min(oldestMs ?? confirmedMs, confirmedMs);
+    }
+    return oldestMs;
+  }
+
+  #hasEndpoints(binding: Binding): boolean {
+    return this.#branchesOf(binding).some(({ id, weight }) => {
+      const { resolution } = this.#nameOf(id);
+      return weight > 0 && resolution.state === "bound" && resolution.endpoints.length > 0;
+    });
+  }
+
+  #branchesOf(binding: Binding): readonly Branch[] {
+    return binding.state === "bound" ? binding.branches : [];
+  }
+
+  #nameOf(id: string): NameState {
+    return this.#followed.get(id)?.name ?? UNKNOWN;
+  }
+
+  #ownMetrics(): NameMetrics | undefined {
+    const [only, ...others] = this.#branchesOf(this.#current);
+    const isItself = only?.id === this.#path && others.length === 0;
+    if (isItself || this.#current.state === "pending") return this.#metrics;
+    this.#metrics ??= new NameMetrics(this.#parts.registry, this.#path, this.#parts.router);
+    return this.#metrics;
+  }
+
+  #log(binding: Binding): void {
+    const { log } = this.#parts;
+    const [only, ...others] = this.#branchesOf(binding);
+    if (only?.id === this.#path && others.length === 0) return;
+    if (binding.state === "failed") {
+      return log.warn("the name cannot be bound", () => ({
+        ...this.#labels,
+        cause: binding.cause,
+      }));
+    }
+    if (binding.state === "neg")
+      return log.warn("the name is bound to nothing", () => this.#labels);
+    log.info("the name is bound", () => ({
+      ...this.#labels,
+      to: this.#branchesOf(binding)
+        .map(({ id, weight }) => `${weight} * ${id}`)
+        .join(" & "),
+    }));
+  }
+
+  get #labels(): { readonly router: string; readonly path: string } {
+    return { router: this.#parts.router, path: this.#path };
+  }
+}
+
+type Branches = Binding & { readonly state: "bound" };
+
+function sameBranches(a: readonly Branch[], b: readonly Branch[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ id, weight }, index) => id === b[index]?.id && weight === b[index].weight)
+  );
+}
