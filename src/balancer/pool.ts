@@ -13,7 +13,9 @@ export interface BranchWeight {
 
 interface Branch {
   readonly id: number;
+  /** 0 also for a branch that has gone and whose endpoints are not retired yet. */
   weight: number;
+  isGone: boolean;
   readonly ready: Picker<Endpoint>;
   readonly ejected: Picker<Endpoint>;
 }
@@ -28,7 +30,7 @@ export class Pool {
   readonly #branches = new Map<number, Branch>();
   readonly #live = new Map<number, Endpoint>();
   readonly #retired = new Map<number, Endpoint>();
-  /** The branch, where there is one only: the way of nearly all picks. */
+  /** The branch, where only one has weight: the way of nearly all picks. */
   #only: Branch | undefined;
 
   constructor(rng: Rng) {
@@ -42,19 +44,27 @@ export class Pool {
 
   /** Whether endpoints are resolved and every one of them is ejected: then all are tried. */
   get panics(): boolean {
-    const branches = [...this.#branches.values()];
+    const branches = [...this.#branches.values()].filter(({ weight }) => weight > 0);
     return (
       branches.every(({ ready }) => !(ready.weight > 0)) &&
       branches.some(({ ejected }) => ejected.weight > 0)
     );
   }
 
-  /** From now on these are the branches. The endpoints of others must have been retired. */
+  /** From now on these are the branches. Endpoints of others are picked no more, and are to be retired. */
   setBranches(weights: readonly BranchWeight[]): void {
-    const kept = new Set(weights.map(({ branch }) => branch));
-    for (const id of this.#branches.keys()) if (!kept.has(id)) this.#branches.delete(id);
-    for (const { branch, weight } of weights) this.#branch(branch).weight = weight;
-    this.#noteOnly();
+    for (const branch of this.#branches.values()) {
+      branch.weight = 0;
+      branch.isGone = true;
+    }
+    for (const { branch: id, weight } of weights) {
+      const branch = this.#branch(id);
+      branch.weight = weight;
+      branch.isGone = false;
+    }
+    for (const branch of this.#branches.values()) this.#forgetIfEmpty(branch);
+    const [first, ...others] = [...this.#branches.values()].filter(({ weight }) => weight > 0);
+    this.#only = others.length === 0 ? first : undefined;
   }
 
   /** An endpoint that is resolved now, or one that is retired. */
@@ -82,6 +92,7 @@ export class Pool {
     endpoint.state = "retired";
     this.#live.delete(endpoint.id);
     this.#retired.set(endpoint.id, endpoint);
+    this.#forgetIfEmpty(this.#branch(endpoint.branch));
   }
 
   /** Drops a retired endpoint. */
@@ -149,15 +160,13 @@ export class Pool {
     const known = this.#branches.get(id);
     if (known !== undefined) return known;
     const ready = new P2cPicker<Endpoint>(this.#rng);
-    const branch = { id, weight: 1, ready, ejected: new P2cPicker<Endpoint>(this.#rng) };
+    const ejected = new P2cPicker<Endpoint>(this.#rng);
+    const branch = { id, weight: 0, isGone: true, ready, ejected };
     this.#branches.set(id, branch);
-    this.#noteOnly();
     return branch;
   }
 
-  #noteOnly(): void {
-    const [first, ...others] = this.#branches.values();
-    // A single branch has all the connections, unless its weight says that it gets none.
-    this.#only = others.length === 0 && first !== undefined && first.weight > 0 ? first : undefined;
+  #forgetIfEmpty({ id, isGone, ready, ejected }: Branch): void {
+    if (isGone && ready.size + ejected.size === 0) this.#branches.delete(id);
   }
 }

@@ -172,16 +172,24 @@ export class Destination {
   }
 
   #send(
-    { added, ...change }: Pick<UpdateEndpoints, "branches" | "added" | "reweighed" | "removed">,
+    {
+      branches,
+      added,
+      reweighed,
+      removed,
+    }: Pick<UpdateEndpoints, "branches" | "added" | "reweighed" | "removed">,
     send: (update: UpdateEndpoints) => void,
   ): void {
     const { known = false } = this.#bound ?? {};
-    const message = { type: "update-endpoints", destination: this.id, known } as const;
-    send({ ...message, ...change, added: added.slice(0, ENDPOINTS_PER_MESSAGE) });
-    for (let at = ENDPOINTS_PER_MESSAGE; at < added.length; at += ENDPOINTS_PER_MESSAGE) {
-      const more = added.slice(at, at + ENDPOINTS_PER_MESSAGE);
-      send({ ...message, branches: change.branches, added: more, reweighed: [], removed: [] });
+    const base = { type: "update-endpoints", destination: this.id, known, branches } as const;
+    const none = { added: [], reweighed: [], removed: [] };
+    if (added.length + reweighed.length + removed.length <= ENDPOINTS_PER_MESSAGE) {
+      return send({ ...base, added, reweighed, removed });
     }
+    // New ones first: at no time is there less to choose from than before and after.
+    for (const some of chunks(added)) send({ ...base, ...none, added: some });
+    for (const some of chunks(reweighed)) send({ ...base, ...none, reweighed: some });
+    for (const some of chunks(removed)) send({ ...base, ...none, removed: some });
   }
 }
 
@@ -190,4 +198,10 @@ function keyOf(
   { ip, port }: { readonly ip: string; readonly port: number },
 ): string {
   return `${branch} ${ip} ${port}`;
+}
+
+function chunks<T>(list: readonly T[]): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / ENDPOINTS_PER_MESSAGE) }, (_, index) =>
+    list.slice(index * ENDPOINTS_PER_MESSAGE, (index + 1) * ENDPOINTS_PER_MESSAGE),
+  );
 }

@@ -62,7 +62,7 @@ export interface EndpointPage {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** What has changed about the endpoints of a destination; all of it is applied at once. */
+/** What has changed about the endpoints of a destination, or a part of it; applied at once. */
 export interface UpdateEndpoints {
   readonly type: "update-endpoints";
   readonly destination: number;

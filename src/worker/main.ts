@@ -3,27 +3,30 @@ import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import { fdSink } from "../telemetry/log-sink.ts";
 import { LogWriter } from "../telemetry/log-writer.ts";
-import type { ToControl, ToWorker } from "../wire/messages.ts";
+import type { ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { DataPlane } from "./data-plane.ts";
+import { Inbox } from "./inbox.ts";
 
 declare const self: Worker;
 
 const send = (message: ToControl): void => self.postMessage(message);
 let dataPlane: DataPlane | undefined;
+const inbox = new Inbox(apply, systemClock);
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
-  if (data.type === "start") {
-    const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.fd) });
-    dataPlane = new DataPlane({ start: data, clock: systemClock, rng: systemRng(), logger, send });
-    send({ type: "ready" });
-    return;
-  }
+  if (data.type !== "start") return inbox.push(data);
+  const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.fd) });
+  dataPlane = new DataPlane({ start: data, clock: systemClock, rng: systemRng(), logger, send });
+  send({ type: "ready" });
+};
+
+function apply(message: Exclude<ToWorker, WorkerStart>): void {
   try {
-    dataPlane?.apply(data);
+    dataPlane?.apply(message);
   } catch (error) {
     // One message that cannot be applied (a certificate that the TLS engine refuses, say) costs what it asked for,
     // not the connections of this thread.
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    send({ type: "fault", message: `${data.type}: ${detail}` });
+    send({ type: "fault", message: `${message.type}: ${detail}` });
   }
-};
+}
