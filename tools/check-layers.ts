@@ -107,7 +107,7 @@ export const PLACES: readonly Place[] = [
       "telemetry/process-metrics.ts",
       "telemetry/log-writer.ts",
       "transport/libc.ts",
-      "transport/system-roots.ts",
+      "lib/system-roots.ts",
     ],
   },
   {

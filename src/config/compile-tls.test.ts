@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { issue, makeCa } from "../../test/support/certs.ts";
-import { configFrom, problemsIn } from "../../test/support/config-text.ts";
+import { configFrom, loadConfigText, problemsIn } from "../../test/support/config-text.ts";
 
 const ca = await makeCa();
 const web = await issue(ca, { names: ["web.example.com"] });
@@ -159,6 +159,17 @@ describe("tls of a server", () => {
 });
 
 describe("tls of clients", () => {
+  test("is refused when the system's roots are to be trusted and cannot be used", () => {
+    const environment = { SSL_CERT_FILE: "/pki/roots.pem" };
+    const load = (pem: string) =>
+      loadConfigText(withClientTls("{dnsName: a}"), { "/pki/roots.pem": pem }, environment);
+    const result = load("no certificate");
+    expect(result.ok ? [] : result.problems.map(({ message }) => message)).toEqual([
+      "the system's authorities are to be trusted, and /pki/roots.pem cannot be used: it is not a PEM file; name others with trustCerts",
+    ]);
+    expect(load(FILES["/pki/ca.pem"] ?? "").ok).toBe(true);
+  });
+
   test("trusts the system's roots without trustCerts", () => {
     const [rule] = configFrom(withClientTls("{dnsName: Web.Example.com}")).routers[0]?.client ?? [];
     expect(rule?.tls).toEqual({ dnsName: "web.example.com", trustPem: undefined });

@@ -10,7 +10,7 @@ import { has, run } from "../../test/support/tls/tools.ts";
 import { until } from "../../test/support/until.ts";
 import { systemClock } from "../lib/clock.ts";
 import { listen, type TlsOptions } from "./bun.ts";
-import { createClientTls } from "./client-tls.ts";
+import { ClientTls } from "./client-tls.ts";
 import {
   type ConnectObserver,
   connectTarget,
@@ -86,7 +86,7 @@ async function outcome(made: SocketConnector, target: ConnectTarget): Promise<Ob
 }
 
 function trusting(authority: Ca, name = "web.test"): TlsOptions {
-  return createClientTls(name, [authority.certPem]);
+  return new ClientTls().options(name, [authority.certPem]);
 }
 
 async function probe(
@@ -183,7 +183,7 @@ describe("a failure is told as", () => {
   });
 
   test("refused where nothing listens, with TLS too", async () => {
-    const made = connector(5_000, createClientTls("web.test", [ca.certPem]));
+    const made = connector(5_000, new ClientTls().options("web.test", [ca.certPem]));
     const { outcomes } = await outcome(made, local(await freePort()));
     expect(outcomes).toEqual(["refused"]);
   });

@@ -15,7 +15,7 @@ import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
 import { descriptorOf } from "../transport/bun.ts";
-import { createClientTls } from "../transport/client-tls.ts";
+import { ClientTls } from "../transport/client-tls.ts";
 import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
 import { Listener } from "../transport/listener.ts";
@@ -49,6 +49,7 @@ export class DataPlane {
   readonly #routers = new Map<string, Router>();
   readonly #balancers = new Map<number, Balancer>();
   readonly #servers: Server[] = [];
+  readonly #clientTls = new ClientTls();
 
   constructor(parts: DataPlaneParts) {
     this.#parts = parts;
@@ -86,7 +87,7 @@ export class DataPlane {
     const tls =
       config.tls === undefined
         ? undefined
-        : createClientTls(config.tls.dnsName, config.tls.trustPem);
+        : this.#clientTls.options(config.tls.dnsName, config.tls.trustPem);
     const balancer = new Balancer({
       settings: config,
       connector: new SocketConnector(tls, config.connectTimeoutMs, clock, (error) =>

@@ -2,7 +2,7 @@
 // Arguments: ip, port, time limit in ms; then, for TLS, a file with the authority and the name. Prints JSON.
 import { readFileSync } from "node:fs";
 import { systemClock } from "../../../src/lib/clock.ts";
-import { createClientTls } from "../../../src/transport/client-tls.ts";
+import { ClientTls } from "../../../src/transport/client-tls.ts";
 import { connectTarget, SocketConnector } from "../../../src/transport/connector.ts";
 import { libc } from "../../../src/transport/libc.ts";
 import type { Socket } from "../../../src/transport/socket.ts";
@@ -23,7 +23,9 @@ if (import.meta.main) {
     .filter((arg) => !arg.startsWith("--"));
   const untilFailure = process.argv.includes("--until-failure");
   const tls =
-    caFile === undefined ? undefined : createClientTls(name, [readFileSync(caFile, "utf8")]);
+    caFile === undefined
+      ? undefined
+      : new ClientTls().options(name, [readFileSync(caFile, "utf8")]);
   const connector = new SocketConnector(tls, Number(timeoutMs), systemClock, (error) => {
     console.error(error);
     process.exit(1);

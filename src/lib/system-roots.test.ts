@@ -12,12 +12,16 @@ writeFileSync(first, "one");
 writeFileSync(second, "two");
 
 test("systemRoots() reads the first file that is there", () => {
-  expect(systemRoots("", [join(folder, "none.pem"), first, second])).toBe("one");
+  expect(systemRoots("", [join(folder, "none.pem"), first, second])).toEqual({
+    file: first,
+    pem: "one",
+  });
 });
 
 test("systemRoots() reads the file that SSL_CERT_FILE names, and no other", () => {
-  expect(systemRoots(second, [first])).toBe("two");
-  expect(systemRoots(join(folder, "none.pem"), [first])).toBe("");
+  expect(systemRoots(second, [first])).toEqual({ file: second, pem: "two" });
+  const missing = join(folder, "none.pem");
+  expect(systemRoots(missing, [first])).toEqual({ file: missing, pem: "" });
 });
 
 test("systemRoots() has none where no file is", () => {

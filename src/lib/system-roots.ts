@@ -10,19 +10,26 @@ const PLACES = [
   "/etc/ssl/cert.pem",
 ] as const;
 
+/** Roots and the file that they are from. */
+export interface SystemRoots {
+  readonly file: string;
+  /** PEM; empty where a file that was asked for cannot be read. */
+  readonly pem: string;
+}
+
 /**
- * The system's roots in PEM: the file that `SSL_CERT_FILE` names, else the first known file that can be read;
- * undefined when there is none. A named file that cannot be read is empty: that trusts nobody, where undefined would
- * trust Bun's list instead of what was asked for. Read anew each time, so that changes count for what is made later.
+ * The system's roots: the file that `SSL_CERT_FILE` names, else the first known file that can be read; undefined when
+ * there is none. A named file that cannot be read is empty: that trusts nobody, where undefined would trust Bun's list
+ * instead of what was asked for. Read anew each time, so that changes count for what is made later.
  */
 export function systemRoots(
   named = process.env["SSL_CERT_FILE"],
   places: readonly string[] = PLACES,
-): string | undefined {
-  if (named !== undefined && named !== "") return read(named) ?? "";
-  for (const place of places) {
-    const roots = read(place);
-    if (roots !== undefined) return roots;
+): SystemRoots | undefined {
+  if (named !== undefined && named !== "") return { file: named, pem: read(named) ?? "" };
+  for (const file of places) {
+    const pem = read(file);
+    if (pem !== undefined) return { file, pem };
   }
   return undefined;
 }

@@ -1,0 +1,37 @@
+// What compiling a configuration needs of the world around it, so that tests can stand in for it.
+import { isAbsolute, resolve } from "node:path";
+import type { SystemRoots } from "../lib/system-roots.ts";
+
+export interface Surroundings {
+  /** Directory from which relative paths start. */
+  readonly baseDir: string;
+  /** The text of a file. Throws what `node:fs` throws. */
+  readonly readFile: (path: string) => string;
+  readonly isDirectory: (path: string) => boolean;
+  /** An environment variable; undefined when it is not set or empty. */
+  readonly environment: (name: string) => string | undefined;
+  /** The authorities that the system trusts; undefined when it has none. */
+  readonly systemRoots: () => SystemRoots | undefined;
+  /** Processor cores, for `workers: auto`. */
+  readonly cores: number;
+  /** Milliseconds since 1970, to tell which certificates are out of date. */
+  readonly nowMs: number;
+}
+
+/** A path from the configuration, as an absolute one. */
+export function resolvePath(around: Surroundings, path: string): string {
+  return isAbsolute(path) ? path : resolve(around.baseDir, path);
+}
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: "there is no permission to read it",
+  EISDIR: "it is a directory",
+  ENOENT: "there is no such file",
+  ENOTDIR: "there is no such file: a part of its path is not a directory",
+};
+
+/** Why a file could not be read, as a clause. */
+export function whyUnreadable(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return SYSTEM_ERRORS[code] ?? `it cannot be read (${code || String(error)})`;
+}
