@@ -10,6 +10,7 @@ import type { HostAnswer } from "./host-lookup.ts";
 import { ResolverMetrics } from "./metrics.ts";
 
 const found = (...ips: readonly string[]): HostAnswer => ({ state: "found", ips });
+const foundFor = (ttlMs: number, ip: string): HostAnswer => ({ state: "found", ips: [ip], ttlMs });
 const UNKNOWN: HostAnswer = { state: "unknown" };
 const FAILED: HostAnswer = { state: "failed", cause: "EAI_AGAIN" };
 const at = (host: string, weight = 1): HostEndpoint => ({ host, port: 80, weight });
@@ -96,6 +97,71 @@ describe("HostEndpoints", () => {
     for (let round = 3; round < 10; round++) await nextRound();
     expect(asked.length).toBe(9);
     expect(reports.length).toBeGreaterThanOrEqual(9);
+  });
+
+  test.each([
+    ["after its time to live", 20_000, 16_000, 24_000],
+    ["after a second where it is shorter", 0, 1_000, 1_200],
+    ["after five minutes where it is longer", 86_400_000, 240_000, 360_000],
+  ])("looks a name up again %s, give or take a fifth", async (_, ttlMs, earliestMs, latestMs) => {
+    answers.set("web", foundFor(ttlMs, "10.0.0.1"));
+    hosts.set([at("web")]);
+    await settle();
+    clock.advance(earliestMs - 1);
+    await settle();
+    expect(asked.length).toBe(1);
+    clock.advance(latestMs - earliestMs + 1);
+    await settle();
+    expect(asked.length).toBe(2);
+    // Answers that still hold are confirmed as often as others are looked up.
+    expect(reports.length).toBeGreaterThanOrEqual(Math.floor(earliestMs / 6_000));
+  });
+
+  test("looks each name up in its own time, those that go together at once", async () => {
+    answers.set("short", foundFor(2_000, "10.0.0.1"));
+    answers.set("long", foundFor(60_000, "10.0.0.2"));
+    answers.set("long too", foundFor(60_000, "10.0.0.3"));
+    answers.set("none", { state: "unknown", ttlMs: 60_000 });
+    hosts.set(["short", "long", "long too", "none"].map((host) => at(host)));
+    await settle();
+    const times = new Map<string, number[]>();
+    for (let ms = 0; ms < 120_000; ms += 100) {
+      const before = asked.length;
+      clock.advance(100);
+      await settle();
+      for (const host of asked.slice(before)) times.set(host, [...(times.get(host) ?? []), ms]);
+    }
+    expect(times.get("short")?.length).toBeGreaterThanOrEqual(48);
+    expect(times.get("long")?.length).toBeLessThanOrEqual(2);
+    expect(times.get("long too")).toEqual(times.get("long") ?? []);
+    expect(times.get("none")).toEqual(times.get("long") ?? []);
+  });
+
+  test("names that were looked up together stay together, though one answers later", async () => {
+    const slow = Promise.withResolvers<HostAnswer>();
+    answers.set("quick", foundFor(2_000, "10.0.0.1"));
+    answers.set("slow", slow.promise);
+    hosts.set([at("quick"), at("slow")]);
+    clock.advance(300);
+    slow.resolve(foundFor(2_000, "10.0.0.2"));
+    await settle();
+    for (let ms = 0; ms < 2_100 && asked.length === 2; ms += 10) {
+      clock.advance(10);
+      await settle();
+    }
+    expect(asked).toEqual(["quick", "slow", "quick", "slow"]);
+  });
+
+  test("looks a name that failed up again after five seconds", async () => {
+    answers.set("web", foundFor(60_000, "10.0.0.1"));
+    hosts.set([at("web")]);
+    await settle();
+    answers.set("web", FAILED);
+    for (let round = 0; round < 13; round++) await nextRound();
+    const { length } = asked;
+    expect(length).toBeGreaterThanOrEqual(2);
+    await nextRound();
+    expect(asked.length).toBe(length + 1);
   });
 
   test("confirms plain addresses from time to time as well", () => {

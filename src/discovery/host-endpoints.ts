@@ -17,8 +17,14 @@ export interface HostDeps {
   readonly metrics: SourceMetrics;
 }
 
-/** Names are looked up again after this, give or take a fifth: as often as namerd does it for `/$/inet`. */
+/**
+ * How often answers are confirmed, and names without a time to live looked up again, give or take a fifth: as often as
+ * namerd does it for `/$/inet`.
+ */
 const REFRESH_MS = 5_000;
+/** Bounds of the times to live that are heeded: no server is asked more often, and no mistake lasts longer. */
+const SHORTEST_MS = 1_000;
+const LONGEST_MS = 300_000;
 /** How long the hosts that are known wait for the others before they are reported without them. */
 const PATIENCE_MS = 1_000;
 
@@ -27,12 +33,15 @@ interface Host {
   ips: readonly string[];
   answer: HostAnswer | undefined;
   asking: boolean;
+  /** When it is to be looked up. */
+  dueMs: number;
 }
 
 /**
  * Follows one list. Each host keeps the addresses it had last when it cannot be looked up any more, whatever the reason:
- * a name server that fails must not take live endpoints away. Reports after each round of look-ups, changed or not, so
- * that answers are known to be fresh.
+ * a name server that fails must not take live endpoints away. Each is looked up again when its time to live is over, give
+ * or take a fifth, those that are due together. Reports after each round of look-ups, and every few seconds in between,
+ * changed or not, so that answers are known to be fresh.
  */
 export class HostEndpoints {
   readonly #deps: HostDeps;
@@ -40,6 +49,9 @@ export class HostEndpoints {
   readonly #hosts = new Map<string, Host>();
   #endpoints: readonly HostEndpoint[] | undefined;
   #inRound = false;
+  #roundMs = 0;
+  /** Times of one round are spread alike, so that hosts which are asked together stay together. */
+  #spread = 1;
   #cancelTimer: Cancel | undefined;
 
   constructor(deps: HostDeps, report: (resolution: Resolution) => void) {
@@ -57,7 +69,7 @@ export class HostEndpoints {
     for (const host of this.#hosts.keys()) if (!names.has(host)) this.#hosts.delete(host);
     for (const host of names) {
       if (this.#hosts.has(host)) continue;
-      this.#hosts.set(host, { ips: [], answer: undefined, asking: false });
+      this.#hosts.set(host, { ips: [], answer: undefined, asking: false, dueMs: -Infinity });
     }
     this.#round();
   }
@@ -72,9 +84,11 @@ export class HostEndpoints {
 
   #round(): void {
     this.#inRound = true;
+    this.#roundMs = this.#deps.clock.now();
+    this.#spread = 0.8 + this.#deps.rng.next() * 0.4;
     for (const [name, host] of this.#hosts) {
       // A look-up cannot be stopped; a second one beside it would only pile up.
-      if (!host.asking) void this.#ask(name, host);
+      if (!host.asking && host.dueMs <= this.#roundMs) void this.#ask(name, host);
     }
     if (this.#settled) return this.#endRound();
     this.#setTimer(this.#deps.clock.after(PATIENCE_MS, () => this.#endRound()));
@@ -95,6 +109,7 @@ export class HostEndpoints {
     metrics.observeLatency(clock.now() - startMs);
     this.#note(name, host, answer);
     host.answer = answer;
+    host.dueMs = (this.#inRound ? this.#roundMs : clock.now()) + ttlOf(answer) * this.#spread;
     if (answer.state === "found") host.ips = answer.ips;
     // One that comes after the round has ended is told by itself.
     if (this.#settled || !this.#inRound) this.#endRound();
@@ -102,10 +117,18 @@ export class HostEndpoints {
 
   #endRound(): void {
     this.#inRound = false;
-    const waitMs = REFRESH_MS * (0.8 + this.#deps.rng.next() * 0.4);
-    this.#setTimer(this.#deps.clock.after(waitMs, () => this.#round()));
+    this.#setTimer(this.#deps.clock.after(this.#waitMs, () => this.#round()));
     const resolution = this.#resolution();
     if (resolution !== undefined) this.#report(resolution);
+  }
+
+  get #waitMs(): number {
+    const nowMs = this.#deps.clock.now();
+    let waitMs = REFRESH_MS * this.#spread;
+    for (const { asking, dueMs } of this.#hosts.values()) {
+      if (!asking) waitMs = Math.min(waitMs, dueMs - nowMs);
+    }
+    return Math.max(SHORTEST_MS, waitMs);
   }
 
   #resolution(): Resolution | undefined {
@@ -137,4 +160,9 @@ export class HostEndpoints {
     this.#cancelTimer?.();
     this.#cancelTimer = cancel;
   }
+}
+
+function ttlOf(answer: HostAnswer): number {
+  const ttlMs = answer.state === "failed" ? undefined : answer.ttlMs;
+  return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, ttlMs ?? REFRESH_MS));
 }
