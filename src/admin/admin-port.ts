@@ -38,6 +38,23 @@ export interface EndpointStatus {
   readonly state: "ready" | "ejected" | "retired";
 }
 
+/** State of a namer as the status page shows it. */
+export interface NamerStatus {
+  /** Whole, such as `/#/io.l5d.fs`. */
+  readonly prefix: string;
+  readonly kind: string;
+  /** How many of its names are followed. */
+  readonly names: number;
+  /** Why its last answers are kept, or cannot be had; undefined when all is well. */
+  readonly failing: string | undefined;
+  /** Names that had endpoints, and lost all of them. */
+  readonly emptied: number;
+  /** Names that the source says nothing of any more, for longer than it promises. */
+  readonly silent: number;
+  /** Since the one of its names that was confirmed longest ago was; undefined when none was yet. */
+  readonly oldestConfirmedSeconds: number | undefined;
+}
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
@@ -46,6 +63,7 @@ export interface Status {
   readonly workers: number;
   readonly servers: readonly ServerStatus[];
   readonly destinations: readonly DestinationStatus[];
+  readonly namers: readonly NamerStatus[];
 }
 
 /** The application, as the admin server sees it. */

@@ -19,6 +19,7 @@ beforeAll(() => {
       workers: 1,
       servers: [],
       destinations: [],
+      namers: [],
     }),
     config: () => null,
     shutdown: () => calls.push("shutdown"),

@@ -15,6 +15,7 @@ const STATUS: Status = {
   workers: 1,
   servers: [],
   destinations: [],
+  namers: [],
 };
 
 const servers: AdminServer[] = [];

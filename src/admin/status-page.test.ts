@@ -27,6 +27,7 @@ const STATUS: Status = {
   workers: 2,
   servers: [{ router: "default", address: "127.0.0.1:7474", dstName: "/svc/web", tls: true }],
   destinations: [DESTINATION],
+  namers: [],
 };
 
 /** The page as a person reads it: without tags. */
@@ -46,6 +47,23 @@ test("a split of the traffic is shown with its shares", () => {
   expect(shown).toContain("90 % to /#/io.l5d.fs/web, 3 endpoints");
   expect(shown).toContain("10 % to /#/io.l5d.fs/&lt;canary&gt;, 1 endpoint<");
   expect(statusPage(STATUS)).not.toContain("100 %");
+});
+
+test("namers are shown with what is wrong with them", () => {
+  const fine = {
+    prefix: "/#/io.l5d.fs",
+    kind: "io.l5d.fs",
+    names: 2,
+    failing: undefined,
+    emptied: 0,
+    silent: 0,
+    oldestConfirmedSeconds: 3,
+  };
+  const bad = { ...fine, failing: "<it> broke", emptied: 1, silent: 2 };
+  expect(text({ ...STATUS, namers: [fine] })).toContain("io.l5d.fs 2 3 s ago none");
+  expect(statusPage({ ...STATUS, namers: [bad] })).toContain(
+    "&lt;it&gt; broke; 1 name lost all endpoints; silent about 2 names",
+  );
 });
 
 function withEndpoints(endpoints: readonly EndpointStatus[]): Status {

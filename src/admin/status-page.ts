@@ -1,5 +1,11 @@
 // The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
-import type { DestinationStatus, EndpointStatus, ServerStatus, Status } from "./admin-port.ts";
+import type {
+  DestinationStatus,
+  EndpointStatus,
+  NamerStatus,
+  ServerStatus,
+  Status,
+} from "./admin-port.ts";
 
 const STYLE = `
 body{font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
@@ -27,7 +33,7 @@ const MOST_ENDPOINTS = 100;
 
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
-  const { version, state, uptimeSeconds, workers, servers, destinations } = status;
+  const { version, state, uptimeSeconds, workers, servers, destinations, namers } = status;
   const listed = destinations.slice(0, MOST_DESTINATIONS);
   return `<!doctype html>
 <html lang="en">
@@ -49,6 +55,7 @@ ${serverTable(servers)}
 <h2>Destinations</h2>
 ${listed.length === 0 ? "<p>None: no server is configured.</p>" : listed.map(destinationSection).join("\n")}
 ${more(destinations.length - listed.length, "more destination")}
+${namers.length === 0 ? "" : `<h2>Namers</h2>\n${namerTable(namers)}`}
 </main>
 </body>
 </html>
@@ -64,6 +71,30 @@ function serverTable(servers: readonly ServerStatus[]): string {
   );
   const head = ["Address", "Protocol", "Destination", "Router"];
   return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+}
+
+function namerTable(namers: readonly NamerStatus[]): string {
+  const rows = namers.map((namer) => {
+    const { prefix, kind, names, oldestConfirmedSeconds: age } = namer;
+    const confirmed = age === undefined ? "never" : `${duration(age)} ago`;
+    const trouble = troubleOf(namer);
+    return (
+      `<tr><th scope="row">${escape(prefix)}</th><td>${escape(kind)}</td><td class="n">${names}</td>` +
+      `<td>${confirmed}</td><td${trouble === "" ? "" : ' class="ejected"'}>${escape(trouble || "none")}</td></tr>`
+    );
+  });
+  const head = ["Prefix", "Kind", "Names followed", "Oldest confirmed", "Trouble"];
+  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+}
+
+/** What is wrong with a source, as clauses; empty when nothing is. */
+function troubleOf({ failing, emptied, silent }: NamerStatus): string {
+  const clauses = [
+    failing ?? "",
+    emptied === 0 ? "" : `${plural(emptied, "name")} lost all endpoints`,
+    silent === 0 ? "" : `silent about ${plural(silent, "name")}`,
+  ];
+  return clauses.filter((clause) => clause !== "").join("; ");
 }
 
 function destinationSection(destination: DestinationStatus): string {

@@ -107,6 +107,7 @@ export class App implements AdminPort {
       workers: config.workers,
       servers: this.#servers,
       destinations: this.#destinations.all,
+      namers: this.#destinations.namers,
     });
   }
 

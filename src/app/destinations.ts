@@ -7,6 +7,7 @@ import { Destination } from "../control/destination.ts";
 import { EndpointRows } from "../control/endpoint-rows.ts";
 import { shareOf } from "../control/share.ts";
 import { createInterpreter } from "../discovery/create.ts";
+import type { NamerSet, NamerStatus } from "../discovery/create-namers.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
@@ -34,6 +35,7 @@ export class Destinations {
   readonly #followed = new Map<string, Followed>();
   readonly #bindings: Bindings[] = [];
   readonly #stops: (() => void)[] = [];
+  #namers: NamerSet | undefined;
   #nextEndpointId = 0;
 
   constructor(parts: DestinationsParts) {
@@ -48,7 +50,18 @@ export class Destinations {
 
   /** Begins to follow all names; resolves once resolvers are made, not once names are resolved. */
   async follow(): Promise<void> {
-    for (const router of this.#parts.config.routers) await this.#followRouter(router);
+    const { config, registry, clock, rng, logger } = this.#parts;
+    if (config.routers.some(({ interpreter }) => interpreter.kind === "default")) {
+      const { createNamers } = await import("../discovery/create-namers.ts");
+      const log = logger("discovery");
+      this.#namers = await createNamers(config.namers, { registry, clock, rng, log });
+    }
+    for (const router of config.routers) await this.#followRouter(router);
+  }
+
+  /** The namers of this process, those that no name has asked for included. */
+  get namers(): readonly NamerStatus[] {
+    return this.#namers?.statuses() ?? [];
   }
 
   /** Warm connections that are kept, in the whole process. */
@@ -85,6 +98,7 @@ export class Destinations {
   /** Makes the ages of resolutions current, for whoever reads the metrics. */
   refreshAges(): void {
     for (const bindings of this.#bindings) bindings.refreshAges();
+    this.#namers?.refreshMetrics();
   }
 
   /** Follows names no more. */
@@ -102,6 +116,7 @@ export class Destinations {
       clock,
       rng,
       log,
+      ...(this.#namers !== undefined && { names: this.#namers.service }),
     });
     const bindings = new Bindings({ interpreter, router: label, registry, log, clock });
     this.#bindings.push(bindings);

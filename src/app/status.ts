@@ -1,6 +1,7 @@
 // The state of the whole proxy as the admin port shows it.
 import type { DestinationStatus, Status } from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
+import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { BoundServer } from "./listeners.ts";
 import { VERSION } from "./version.ts";
@@ -13,6 +14,7 @@ export interface StatusParts {
   readonly workers: number;
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
+  readonly namers: readonly NamerStatus[];
 }
 
 export function statusOf(parts: StatusParts): Status {
@@ -30,6 +32,7 @@ export function statusOf(parts: StatusParts): Status {
     destinations: parts.destinations.map((destination) =>
       destinationStatus(destination, parts.nowMs),
     ),
+    namers: parts.namers,
   };
 }
 

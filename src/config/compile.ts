@@ -1,24 +1,17 @@
 // From a file that fits the schema to the configuration that runs: units, paths, files, and what one key says of another.
 import { canonicalIp } from "../lib/address.ts";
-import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
-import { parsePath, printPath } from "../naming/path.ts";
-import { resolvePath, type Surroundings, TlsCompiler } from "./compile-tls.ts";
+import { parseDtab, printDtab } from "../naming/dtab.ts";
+import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
+import { NamerCompiler } from "./compile-namers.ts";
+import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
+import type { NamerConfig } from "./namer-types.ts";
+import { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import type { File, FileClient, FileConnector, FileRouter, FileServer } from "./schema.ts";
-import type {
-  ClientRule,
-  Config,
-  HostEndpoint,
-  InterpreterConfig,
-  RouterConfig,
-  ServerConfig,
-  StaticName,
-} from "./types.ts";
-
-type FileInterpreter = FileRouter["interpreter"];
-type FileNames = Extract<FileInterpreter, { kind: "io.l5d.static" }>["names"];
+import type { Surroundings } from "./surroundings.ts";
+import type { ClientRule, Config, InterpreterConfig, RouterConfig, ServerConfig } from "./types.ts";
 
 /** Makes the configuration. It may be used only when no errors were noted. */
 export function compile(file: File, around: Surroundings, problems: ProblemList): Config {
@@ -30,7 +23,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
       port: admin.port,
       graceMs: seconds(admin.graceSecs),
     },
-    namers: [],
+    namers: compiler.namers(file),
     routers: file.routers.map((router, index) => compiler.router(router, ["routers", index])),
     bufferSizeBytes: file.bufferSizeBytes,
     workers: file.workers === "auto" ? around.cores : file.workers,
@@ -40,20 +33,25 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
 }
 
 class Compiler {
-  readonly #around: Surroundings;
   readonly #problems: ProblemList;
   readonly #tls: TlsCompiler;
+  readonly #namers: NamerCompiler;
 
   constructor(around: Surroundings, problems: ProblemList) {
-    this.#around = around;
+    const files = new PemFiles(around, problems);
     this.#problems = problems;
-    this.#tls = new TlsCompiler(around, problems);
+    this.#tls = new TlsCompiler(files, problems);
+    this.#namers = new NamerCompiler(around, files, problems);
+  }
+
+  namers(file: File): readonly NamerConfig[] {
+    return this.#namers.namers(file.namers, ["namers"]);
   }
 
   router(router: FileRouter, path: ConfigPath): RouterConfig {
     return {
       label: router.label,
-      interpreter: this.#interpreter(router.interpreter, [...path, "interpreter"]),
+      interpreter: this.#interpreter(router, path),
       servers: router.servers.map((server, index) =>
         this.#server(server, [...path, "servers", index]),
       ),
@@ -74,46 +72,42 @@ class Compiler {
     };
   }
 
-  #interpreter(interpreter: FileInterpreter, path: ConfigPath): InterpreterConfig {
+  #interpreter(router: FileRouter, path: ConfigPath): InterpreterConfig {
+    const { interpreter = { kind: "default" }, dtab } = router;
+    if (interpreter.kind !== "default" && dtab !== undefined) {
+      const message = `only the interpreter default uses a dtab, and this one is ${interpreter.kind}`;
+      this.#problems.error([...path, "dtab"], message);
+    }
+    const at = [...path, "interpreter"];
     switch (interpreter.kind) {
+      case "default":
+        return { kind: "default", dtab: this.#dtab(router, path) };
       case "io.l5d.namerd.http": {
         const { kind, namespace, periodSecs, requestTimeoutMs } = interpreter;
         const baseUrl = interpreter.baseUrl.replace(/\/+$/, "");
         return { kind, baseUrl, namespace, periodMs: seconds(periodSecs), requestTimeoutMs };
       }
       case "io.l5d.fs": {
-        const rootDir = resolvePath(this.#around, interpreter.rootDir);
-        if (!this.#around.isDirectory(rootDir)) {
-          const message = `${interpreter.rootDir}: there is no such directory`;
-          this.#problems.error([...path, "rootDir"], message);
-        }
+        const rootDir = this.#namers.directory(interpreter.rootDir, [...at, "rootDir"]);
         return { kind: interpreter.kind, rootDir, prefix: canonicalPath(interpreter.prefix) };
       }
       case "io.l5d.static":
         return {
           kind: interpreter.kind,
-          names: this.#names(interpreter.names, [...path, "names"]),
+          names: this.#namers.names(interpreter.names, [...at, "names"]),
         };
       default:
         return interpreter satisfies never;
     }
   }
 
-  #names(names: FileNames, path: ConfigPath): readonly StaticName[] {
-    const compiled = new Map<string, StaticName>();
-    for (const [name, endpoints] of Object.entries(names)) {
-      const parsed = parsePath(name);
-      if (!parsed.ok) {
-        this.#problems.keyError([...path, name], `expected a path such as /svc/web as the key`);
-        continue;
-      }
-      const key = printPath(parsed.labels);
-      if (compiled.has(key)) {
-        this.#problems.keyError([...path, name], `${key} is there already, written differently`);
-      }
-      compiled.set(key, { path: key, endpoints: endpoints.flatMap(endpointOf) });
+  #dtab({ dtab, interpreter }: FileRouter, path: ConfigPath): string {
+    if (dtab === undefined && interpreter === undefined) {
+      const message = "expected an interpreter, or a dtab for the namers of this file";
+      this.#problems.lacking(path, message);
     }
-    return [...compiled.values()];
+    const parsed = parseDtab(dtab ?? "");
+    return parsed.ok ? printDtab(parsed.dtab) : "";
   }
 
   #client(client: FileClient, path: ConfigPath): readonly ClientRule[] {
@@ -140,26 +134,4 @@ class Compiler {
       ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
     };
   }
-}
-
-type FileEndpoint = FileNames[string][number];
-
-function endpointOf(endpoint: FileEndpoint): readonly HostEndpoint[] {
-  if (typeof endpoint !== "string") {
-    return [{ ...endpoint, host: readHost(endpoint.host) ?? endpoint.host }];
-  }
-  // The schema has let it pass, so there is no problem left to tell of.
-  const line = parseEndpointLine(endpoint);
-  return "problem" in line ? [] : [line];
-}
-
-/** The one spelling of a path, so that equal paths are equal strings. */
-function canonicalPath(text: string): string {
-  const parsed = parsePath(text);
-  return parsed.ok ? printPath(parsed.labels) : text;
-}
-
-function canonicalPrefix(text: string): string {
-  if (text === "/" || !text.endsWith("/")) return canonicalPath(text);
-  return `${canonicalPath(text.slice(0, -1))}/`;
 }

@@ -2,7 +2,9 @@
 import { isIPv4 } from "node:net";
 import { formatAddress, parsePort } from "../lib/address.ts";
 import { readHost } from "../naming/endpoint-line.ts";
-import { parsePath, pathStartsWith } from "../naming/path.ts";
+import { parseDtab } from "../naming/dtab.ts";
+import { parsePath, type PathLabels, pathStartsWith, printPath } from "../naming/path.ts";
+import type { PathTree } from "../naming/tree.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import type { Config, RouterConfig } from "./types.ts";
 
@@ -19,6 +21,7 @@ export function checkAcross(config: Config, problems: ProblemList): void {
       problems.warning([...path, "servers"], "there are no servers, so the router serves nothing");
     }
     checkNames(router, path, problems);
+    checkDtab(config, router, path, problems);
     checkPrefixes(router, path, problems);
   });
 }
@@ -37,7 +40,8 @@ function checkLabels(routers: readonly RouterConfig[], problems: ProblemList): v
   });
 }
 
-interface Bound {
+/** An address that is listened on. */
+export interface Bound {
   readonly ip: string;
   readonly port: number;
   readonly path: ConfigPath;
@@ -72,7 +76,8 @@ function checkAddresses(config: Config, problems: ProblemList): void {
   });
 }
 
-function collide(a: Bound, b: Bound): boolean {
+/** Whether both cannot be listened on. */
+export function collide(a: Bound, b: Bound): boolean {
   if (a.port === 0 || a.port !== b.port) return false;
   return a.ip === b.ip || covers(a.ip, b.ip) || covers(b.ip, a.ip);
 }
@@ -98,6 +103,42 @@ function checkNames(router: RouterConfig, path: ConfigPath, problems: ProblemLis
       );
     }
   });
+}
+
+/** A namer that is misspelt resolves to nothing, which only the first client would notice. */
+function checkDtab(
+  { namers }: Config,
+  { interpreter }: RouterConfig,
+  path: ConfigPath,
+  problems: ProblemList,
+): void {
+  if (interpreter.kind !== "default") return;
+  const parsed = parseDtab(interpreter.dtab);
+  const leaves = parsed.ok ? parsed.dtab.flatMap(({ tree }) => leavesOf(tree)) : [];
+  for (const [hash, ...labels] of leaves) {
+    const below = printPath(labels);
+    if (hash !== "#" || namers.some(({ prefix }) => pathStartsWith(below, prefix))) continue;
+    const known = namers.map(({ prefix }) => `/#${prefix}`).join(", ");
+    const message = `no namer knows /#${below}; the namers here are ${known || "none"}`;
+    problems.warning([...path, "dtab"], message);
+  }
+}
+
+function leavesOf(tree: PathTree): readonly PathLabels[] {
+  switch (tree.kind) {
+    case "leaf":
+      return [tree.value];
+    case "alt":
+      return tree.trees.flatMap(leavesOf);
+    case "union":
+      return tree.branches.flatMap((branch) => leavesOf(branch.tree));
+    case "neg":
+    case "fail":
+    case "empty":
+      return [];
+    default:
+      return tree satisfies never;
+  }
 }
 
 /** Whether the path names its own endpoint: `/$/inet/<host>/<port>`, or `/$/inet/<port>` for localhost. */

@@ -7,6 +7,16 @@ export const DEFAULTS = {
   admin: { ip: "127.0.0.1", port: 9989, metricsIntervalSecs: 60, graceSecs: 10 },
   namerd: { namespace: "default", periodSecs: 60, requestTimeoutMs: 10_000 },
   fs: { prefix: "/svc" },
+  namers: {
+    host: "localhost",
+    refreshIntervalSeconds: 5,
+    consulPort: 8_500,
+    k8sPort: 8_001,
+    etcdPort: 2_379,
+    etcdPrefix: "/services",
+    namespaceVariable: "POD_NAMESPACE",
+  },
+  namerdServer: { adminPort: 9_991, port: 4_180, etcdPrefix: "/namerd/dtabs" },
   endpoint: { weight: 1 },
   server: {
     ip: "127.0.0.1",

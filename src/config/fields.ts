@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { canonicalIp } from "../lib/address.ts";
 import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
+import { parseDtab } from "../naming/dtab.ts";
 import { parsePath } from "../naming/path.ts";
 import { redact } from "./problems.ts";
 
@@ -88,6 +89,28 @@ export function endpointLine() {
     const result = parseEndpointLine(value);
     return "problem" in result ? result.problem : undefined;
   });
+}
+
+/** A share, relative to others. */
+export function weight() {
+  const error = "a weight, 0 or more";
+  return z.number({ error }).min(0, { error });
+}
+
+/** `=>` rules, as text. */
+export function dtab() {
+  return checkedText("a dtab such as /svc => /#/io.l5d.fs;", (value) => {
+    const parsed = parseDtab(value);
+    if (parsed.ok) return undefined;
+    return `line ${parsed.line}, column ${parsed.column} of it: ${parsed.message}`;
+  });
+}
+
+/** Whether it is an IP address, alone or with a port. */
+export function isNameServer(value: string): boolean {
+  if (canonicalIp(value) !== undefined) return true;
+  const line = parseEndpointLine(value);
+  return !("problem" in line) && canonicalIp(line.host) !== undefined;
 }
 
 export function host() {

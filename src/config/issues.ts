@@ -1,5 +1,6 @@
 // Turns what the schema library found into sentences: what was expected, what stands there, what was probably meant.
 import type { z } from "zod";
+import type { JsonSchema } from "./json-schema.ts";
 import { KeyHints } from "./key-hints.ts";
 import { valueAt } from "./keys.ts";
 import { type ConfigPath, type ProblemList, show } from "./problems.ts";
@@ -13,10 +14,11 @@ export class IssueReporter {
   readonly #problems: ProblemList;
   readonly #hints: KeyHints;
 
-  constructor(raw: unknown, problems: ProblemList) {
+  /** `schema` is what the document is held against, for hints; the proxy's file when not given. */
+  constructor(raw: unknown, problems: ProblemList, schema?: () => JsonSchema) {
     this.#raw = raw;
     this.#problems = problems;
-    this.#hints = new KeyHints(raw);
+    this.#hints = new KeyHints(raw, schema);
   }
 
   report(issue: Issue): void {

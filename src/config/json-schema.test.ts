@@ -23,11 +23,26 @@ describe("configJsonSchema()", () => {
     const names = new Set(free.map(({ path }) => path.split(".").at(-1)));
     expect([...names].sort()).toEqual([
       "$schema",
+      "caCertPath",
       "client",
+      "clientAuth",
+      "commonName",
       "defaultIdentity",
+      "dtab",
+      "experimental",
       "failFast",
+      "fixedLengthStreamedAfterKB",
+      "host",
+      "interpreter",
+      "labelSelector",
+      "port",
+      "prefix",
+      "scheme",
       "tls",
+      "token",
+      "tokenPath",
       "trustCerts",
+      "trustCertsBundle",
     ]);
   });
 });

@@ -23,9 +23,14 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
-/** The schema, as plain data. */
+/** The schema of the proxy's file, as plain data. */
 export function configJsonSchema(): JsonSchema {
-  return z.toJSONSchema(fileSchema, {
+  return jsonSchemaOf(fileSchema);
+}
+
+/** A schema as plain data. */
+export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, {
     target: "draft-7",
     io: "input",
     override({ jsonSchema }) {

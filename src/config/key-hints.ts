@@ -22,10 +22,12 @@ const EARLIER_NAMES: Readonly<Record<string, string>> = {
 /** Hints about keys of one document. Looks at the schema only when asked, and only once. */
 export class KeyHints {
   readonly #raw: unknown;
+  readonly #schema: () => JsonSchema;
   #lookup: { readonly schema: JsonSchema; readonly keys: readonly ConfigKey[] } | undefined;
 
-  constructor(raw: unknown) {
+  constructor(raw: unknown, schema: () => JsonSchema = configJsonSchema) {
     this.#raw = raw;
+    this.#schema = schema;
   }
 
   /** A clause, with a semicolon before it, about `key` in the object at `path`; empty when there is nothing to say. */
@@ -61,7 +63,7 @@ export class KeyHints {
 
   #tables(): { readonly schema: JsonSchema; readonly keys: readonly ConfigKey[] } {
     if (this.#lookup !== undefined) return this.#lookup;
-    const schema = configJsonSchema();
+    const schema = this.#schema();
     this.#lookup = { schema, keys: configKeys(schema) };
     return this.#lookup;
   }

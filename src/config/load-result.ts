@@ -2,10 +2,11 @@
 import type { Problem } from "./problems.ts";
 import type { Config } from "./types.ts";
 
-export type LoadResult =
+/** The result of loading a `C`: the proxy's configuration, or namerd's. */
+export type LoadResult<C = Config> =
   | {
       readonly ok: true;
-      readonly config: Config;
+      readonly config: C;
       /** The document as it was written, as plain data: no key material, and no password in a `baseUrl`. */
       readonly source: unknown;
       readonly warnings: readonly Problem[];

@@ -4,17 +4,31 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { systemClock } from "../lib/clock.ts";
+import { systemRoots } from "../lib/system-roots.ts";
 import { compile } from "./compile.ts";
-import { type Surroundings, whyUnreadable } from "./compile-tls.ts";
 import { type LoadResult, STDIN } from "./load-result.ts";
 import { decodeUtf8, parseConfig } from "./parse.ts";
 import { type Problem, redact } from "./problems.ts";
+import { type Surroundings, whyUnreadable } from "./surroundings.ts";
 
 /**
  * Loads the file at `path`, or, for `-`, standard input, unless its bytes are given. Relative paths in the file start
  * from its own directory, for standard input from the working directory. Never rejects.
  */
 export async function loadConfig(path: string, stdin?: Uint8Array): Promise<LoadResult> {
+  return await loadFile(path, stdin, loadText, hintForName);
+}
+
+/** Makes a configuration of a text that was read from `name`. */
+export type LoadText<C> = (text: string, name: string, around: Surroundings) => LoadResult<C>;
+
+/** As `loadConfig`, for a file of any kind. `hint` is a clause about a path where nothing is, or empty. */
+export async function loadFile<C>(
+  path: string,
+  stdin: Uint8Array | undefined,
+  load: LoadText<C>,
+  hint: (path: string) => string = () => "",
+): Promise<LoadResult<C>> {
   const isStdin = path === STDIN;
   const name = isStdin ? "<stdin>" : path;
   let bytes: Uint8Array;
@@ -22,12 +36,12 @@ export async function loadConfig(path: string, stdin?: Uint8Array): Promise<Load
     bytes = isStdin ? (stdin ?? (await Bun.stdin.bytes())) : readFileSync(path);
   } catch (error) {
     const why = whyUnreadable(error);
-    return unreadable(name, existsSync(path) ? why : `${why}${hintForName(path)}`);
+    return unreadable(name, existsSync(path) ? why : `${why}${hint(path)}`);
   }
   const text = decodeUtf8(bytes);
   if (text === undefined) return unreadable(name, "it is not text in UTF-8");
   // "-" lies in the working directory, as far as paths go.
-  return loadText(text, name, surroundings(dirname(resolve(path))));
+  return load(text, name, surroundings(dirname(resolve(path))));
 }
 
 /** Loads a text that was read from `name`. Never throws. */
@@ -46,6 +60,8 @@ function surroundings(baseDir: string): Surroundings {
     baseDir,
     readFile: (path) => readFileSync(path, "utf8"),
     isDirectory,
+    systemRoots,
+    environment: (name) => Bun.env[name] || undefined,
     cores: availableParallelism(),
     nowMs: systemClock.wallTime(),
   };
@@ -59,7 +75,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function unreadable(file: string, message: string): LoadResult {
+function unreadable(file: string, message: string): LoadResult<never> {
   const place = { file, line: undefined, column: undefined, path: "" };
   const problem: Problem = { ...place, message, severity: "error" };
   return { ok: false, reason: "unreadable", problems: [problem] };
@@ -71,13 +87,14 @@ function hintForName(path: string): string {
   return `; if it is a name to be resolved, add an option, as in: linkerd-tcp -n 127.0.0.1:4180 ${path}`;
 }
 
-/** Certificates and keys are named by their files, so only URLs can hold a secret. */
-function withoutSecrets(value: unknown): unknown {
+/** Certificates and keys are named by their files, so only URLs and tokens can hold a secret. */
+export function withoutSecrets(value: unknown): unknown {
+  if (typeof value === "string") return redact(value);
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).map(([key, item]) => [
     key,
-    key === "baseUrl" && typeof item === "string" ? redact(item) : withoutSecrets(item),
+    key === "token" ? "***" : withoutSecrets(item),
   ]);
   return Object.fromEntries(entries);
 }

@@ -53,7 +53,7 @@ l5d.yml:19:9: error: routers[0].servers[2].dstName: missing: expected a path suc
 l5d.yml:19:15: error: routers[0].servers[2].port: 127.0.0.1:7575 is taken by routers[0].servers[1].port in line 12
 l5d.yml:20:9: error: routers[0].servers[2].dstPath: unknown key; it is called dstName now
 l5d.yml:21:12: error: routers[1].label: the label "web" is taken by routers[0].label in line 5
-l5d.yml:23:13: error: routers[1].interpreter.kind: expected one of "io.l5d.namerd.http", "io.l5d.fs", "io.l5d.static", found "io.l5d.statik"; did you mean "io.l5d.static"?
+l5d.yml:23:13: error: routers[1].interpreter.kind: expected one of "default", "io.l5d.namerd.http", "io.l5d.fs", "io.l5d.static", found "io.l5d.statik"; did you mean "io.l5d.static"?
 l5d.yml:25:15: error: routers[1].servers[0].port: 127.0.0.1:9989 is taken by the admin server, 127.0.0.1:9989
 l5d.yml:27:9: error: routers[1].servers[0].dstName: this key stands here for the second time
 l5d.yml:31:19: error: routers[1].client.configs[0].prefix: expected a prefix of paths such as /svc, found "svc": it must begin with /

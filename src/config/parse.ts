@@ -1,20 +1,24 @@
 // From text to a file that fits the schema, or to everything that is wrong with it.
+import type { z } from "zod";
 import { readDocument } from "./document.ts";
 import { IssueReporter } from "./issues.ts";
+import { jsonSchemaOf } from "./json-schema.ts";
 import { childOf } from "./keys.ts";
 import type { ProblemList } from "./problems.ts";
 import { PrunedDocument } from "./prune.ts";
 import { type File, fileSchema } from "./schema.ts";
 
-/** The result of reading a text. */
-export interface ParsedFile {
+/** The result of reading a text that should hold a `T`. */
+export interface Parsed<T> {
   /** What the schema accepts; without the refused parts when there are problems; undefined when nothing is left. */
-  readonly file: File | undefined;
+  readonly file: T | undefined;
   /** The document as it was written, as plain data. */
   readonly raw: unknown;
   /** What was found so far. Paths of `file` may be given to it, whatever was taken out. */
   readonly problems: ProblemList;
 }
+
+export type ParsedFile = Parsed<File>;
 
 /** Where a file of 0.0.x is sent to. */
 const MIGRATION_GUIDE = "docs/guide/from-linkerd-tcp.md";
@@ -36,20 +40,36 @@ export function parseConfig(text: string, name: string): ParsedFile {
     );
     return { file: undefined, raw, problems };
   }
-  const result = fileSchema.safeParse(raw);
-  if (result.success) return { file: result.data, raw, problems };
-  const reporter = new IssueReporter(raw, problems);
+  return { file: fit(raw, fileSchema, problems), raw, problems };
+}
+
+/**
+ * What `schema` accepts of a document, everything else noted as a problem; undefined when nothing is left. Paths of it may
+ * be given to `problems`, whatever was taken out.
+ */
+export function fit<Schema extends z.ZodType>(
+  raw: unknown,
+  schema: Schema,
+  problems: ProblemList,
+): z.output<Schema> | undefined {
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  const reporter = new IssueReporter(raw, problems, () => jsonSchemaOf(schema));
   for (const issue of result.error.issues) reporter.report(issue);
-  return { file: acceptable(raw, problems), raw, problems };
+  return acceptable(raw, schema, problems);
 }
 
 /** What the schema accepts of a document that it refuses as a whole. */
-function acceptable(raw: unknown, problems: ProblemList): File | undefined {
+function acceptable<Schema extends z.ZodType>(
+  raw: unknown,
+  schema: Schema,
+  problems: ProblemList,
+): z.output<Schema> | undefined {
   const pruned = new PrunedDocument(raw);
   problems.followPruning((path) => pruned.original(path));
   // Taking out a value may leave its parent without a required key, and so on up: never further than the schema is deep.
   for (let round = 0; round < MOST_ROUNDS && pruned.value !== undefined; round += 1) {
-    const result = fileSchema.safeParse(pruned.value);
+    const result = schema.safeParse(pruned.value);
     if (result.success) return result.data;
     pruned.remove(result.error.issues);
   }

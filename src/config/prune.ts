@@ -13,6 +13,8 @@ const STAND_INS: readonly (readonly [RegExp, (path: ConfigPath) => unknown])[] =
   [/^routers\[\d+\]\.servers$/, () => []],
   [/^routers\[\d+\]\.servers\[\d+\]\.port$/, () => 0],
   [/^routers\[\d+\]\.servers\[\d+\]\.dstName$/, () => "/"],
+  [/^storage$/, () => ({ kind: "io.l5d.inMemory" })],
+  [/^interfaces$/, () => [{ kind: "io.l5d.httpController" }]],
 ];
 
 interface Change {

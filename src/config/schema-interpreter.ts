@@ -47,9 +47,8 @@ const endpointObject = z.strictObject(
   {
     host: field.host().describe("IP address or host name."),
     port: field.whole("a port from 1 to 65535", 1, 65_535).describe("Port of the endpoint."),
-    weight: z
-      .number({ error: "a weight, 0 or more" })
-      .min(0, { error: "a weight, 0 or more" })
+    weight: field
+      .weight()
       .default(DEFAULTS.endpoint.weight)
       .describe("Share asked for, relative to the other endpoints. 0 takes no connections."),
   },
@@ -62,25 +61,27 @@ const endpoint = z
   })
   .describe("`host:port`, `host port`, either with ` * weight` after it, or an object.");
 
+/** Endpoints by path. */
+export const names = z
+  .record(z.string(), z.array(endpoint, { error: "a list of endpoints" }), {
+    error: "an object from paths to lists of endpoints",
+  })
+  .describe(
+    "The endpoints of each path: `host:port` or `host port`, perhaps with ` * weight` after it, or objects.",
+  );
+
 const staticNames = z
-  .strictObject(
-    {
-      kind: z.literal("io.l5d.static"),
-      names: z
-        .record(z.string(), z.array(endpoint, { error: "a list of endpoints" }), {
-          error: "an object from paths to lists of endpoints",
-        })
-        .describe(
-          "The endpoints of each path: `host:port` or `host port`, perhaps with ` * weight` after it, or objects.",
-        ),
-    },
-    OBJECT,
-  )
+  .strictObject({ kind: z.literal("io.l5d.static"), names }, OBJECT)
   .describe("Names and their endpoints stand in the configuration itself.");
+
+const byDefault = z
+  .strictObject({ kind: z.literal("default") }, OBJECT)
+  .describe("Names are looked up in the router's `dtab` and by the `namers` of this file.");
 
 /** What resolves names. */
 export const interpreter = z
-  .discriminatedUnion("kind", [namerd, fs, staticNames], OBJECT)
+  .discriminatedUnion("kind", [byDefault, namerd, fs, staticNames], OBJECT)
+  .optional()
   .describe(
-    "Where endpoints come from. Paths `/$/inet/<host>/<port>` need no source in any of them.",
+    "Where endpoints come from; `default` when there is a `dtab`. Paths `/$/inet/<host>/<port>` need no source in any of them.",
   );

@@ -185,7 +185,6 @@ describe("objects and lists", () => {
 
   test.each([
     [`${ROUTER}.label`, "a text"],
-    [`${ROUTER}.interpreter`, "an object"],
     [`${ROUTER}.servers`, "a list"],
     [`${SERVER}.port`, "a port from 0 to 65535"],
     [`${SERVER}.dstName`, "a path such as /svc/web"],
@@ -195,9 +194,15 @@ describe("objects and lists", () => {
     expect(problemWith(path, undefined)).toBe(`${printed(path)}: missing: expected ${expected}`),
   );
 
+  test("routers may have no interpreter only where they have a dtab", () => {
+    expect(problemWith(`${ROUTER}.interpreter`, undefined)).toBe(
+      "routers[0]: expected an interpreter, or a dtab for the namers of this file",
+    );
+  });
+
   test("of an unknown kind are told the kinds there are", () => {
     expect(problemWith(`${ROUTER}.interpreter`, { kind: "io.l5d.statik" })).toBe(
-      'routers[0].interpreter.kind: expected one of "io.l5d.namerd.http", "io.l5d.fs", "io.l5d.static", found "io.l5d.statik"; did you mean "io.l5d.static"?',
+      'routers[0].interpreter.kind: expected one of "default", "io.l5d.namerd.http", "io.l5d.fs", "io.l5d.static", found "io.l5d.statik"; did you mean "io.l5d.static"?',
     );
   });
 });
@@ -205,7 +210,10 @@ describe("objects and lists", () => {
 describe("unknown keys", () => {
   test.each([
     ["routrs", 'unknown key; did you mean "routers"?'],
-    ["banana", "unknown key; the keys here are $schema, admin, routers, bufferSizeBytes, workers"],
+    [
+      "banana",
+      "unknown key; the keys here are $schema, admin, namers, routers, bufferSizeBytes, workers",
+    ],
     ["bufferSize", "unknown key; it is called bufferSizeBytes now"],
     ["periodSecs", "unknown key; it belongs in routers[].interpreter of kind io.l5d.namerd.http"],
     [`${SERVER}.prot`, 'unknown key; did you mean "port"?'],
@@ -218,7 +226,7 @@ describe("unknown keys", () => {
     ],
     [
       "__proto__x",
-      "unknown key; the keys here are $schema, admin, routers, bufferSizeBytes, workers",
+      "unknown key; the keys here are $schema, admin, namers, routers, bufferSizeBytes, workers",
     ],
   ])("%s: %s", (path, message) =>
     expect(problemWith(path, 1)).toBe(`${printed(path)}: ${message}`),

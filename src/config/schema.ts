@@ -5,6 +5,7 @@ import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 import { client } from "./schema-client.ts";
 import { interpreter } from "./schema-interpreter.ts";
+import { namers } from "./schema-namers.ts";
 
 const OBJECT = { error: "an object" };
 const LIST = { error: "a list" };
@@ -105,6 +106,10 @@ const server = z.strictObject(
 const router = z.strictObject(
   {
     label: field.text("a text").describe("Name of the router in metrics. Unique."),
+    dtab: field
+      .dtab()
+      .optional()
+      .describe("Rules that lead names to the namers: `/svc => /#/io.l5d.fs;`. Later rules win."),
     interpreter,
     servers: z.array(server, LIST).describe("Where the router accepts connections."),
     client,
@@ -121,6 +126,7 @@ export const fileSchema = z
         .optional()
         .describe("For editors: where the JSON Schema of this file is. Ignored."),
       admin,
+      namers,
       routers: z.array(router, LIST).describe("Routers join servers to the names they serve."),
       bufferSizeBytes: field
         .count(1)

@@ -8,6 +8,7 @@ import type { Config } from "../../src/config/types.ts";
 export function loadConfigText(
   text: string,
   files: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
 ): LoadResult {
   return loadText(text, "l5d.yml", {
     baseDir: "/etc/l5d",
@@ -17,6 +18,11 @@ export function loadConfigText(
       return content;
     },
     isDirectory: (path) => path === "/disco",
+    environment: (name) => environment[name],
+    systemRoots: () => {
+      const file = environment["SSL_CERT_FILE"];
+      return file === undefined ? undefined : { file, pem: files[file] ?? "" };
+    },
     cores: 8,
     nowMs: Date.now(),
   });
