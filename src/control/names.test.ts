@@ -56,6 +56,7 @@ let resolver: ScriptedResolver;
 let series: Series;
 let clock: FakeClock;
 let lines: string[];
+let fields: unknown[];
 let names: Names;
 let states: NameState[];
 
@@ -64,9 +65,13 @@ beforeEach(() => {
   series = new Series();
   clock = new FakeClock();
   lines = [];
+  fields = [];
   const log: Logger = {
     ...silentLogger,
-    info: (message) => lines.push(message),
+    info: (message, more) => {
+      lines.push(message);
+      fields.push(more?.());
+    },
     warn: (message) => lines.push(message),
     error: (message) => lines.push(message),
   };
@@ -248,5 +253,17 @@ describe("Names", () => {
         stop();
       }),
     );
+  });
+
+  test("says little of a source that changes all the time, and all of it in the end", () => {
+    names.follow(PATH, observe);
+    for (let round = 0; round < 100; round += 1) {
+      resolver.say(round % 2 === 0 ? bound(A, B) : bound(A));
+      clock.advance(10);
+    }
+    expect(lines.length).toBeLessThan(15);
+    clock.advance(2_000);
+    expect(fields.at(-1)).toMatchObject({ endpoints: 1 });
+    expect(clock.pending).toBe(0);
   });
 });

@@ -3,6 +3,7 @@
 import { sameEndpoints } from "../discovery/endpoint-set.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { Clock } from "../lib/clock.ts";
+import { Pace } from "../lib/pace.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
@@ -34,6 +35,9 @@ export interface NamesParts {
   readonly log: Logger;
   readonly clock: Clock;
 }
+
+/** Ten lines of a name at once, then one a second. */
+const LOG_PACE = { spaceMs: 1_000, creditMs: 10_000 };
 
 /** All names that one router follows. */
 export class Names {
@@ -78,11 +82,15 @@ class Name {
   #resolution: Resolution = { state: "pending" };
   #kept: KeptReason | undefined;
   #lastConfirmedMs: number | undefined;
+  readonly #logPace: Pace;
+  /** What the next line about endpoints counts from; undefined when all is told. */
+  #loggedBefore: Resolution | undefined;
 
   constructor(path: string, parts: NamesParts) {
     this.#path = path;
     this.#parts = parts;
     this.#metrics = new NameMetrics(parts.registry, path, parts.router);
+    this.#logPace = new Pace(parts.clock, LOG_PACE);
     parts.resolver.watch(path, this.#abort.signal, (resolution) => this.#take(resolution));
   }
 
@@ -98,6 +106,7 @@ class Name {
 
   stop(): void {
     this.#abort.abort();
+    this.#logPace.drop();
     this.#metrics.release();
   }
 
@@ -157,10 +166,24 @@ class Name {
           cause: now.cause,
         }));
       case "bound":
-        return log.info("the name is resolved", () => ({ ...this.#labels, ...delta(before, now) }));
+        return this.#logBound(before, now);
       default:
         return now satisfies never;
     }
+  }
+
+  /** A source whose answers change all the time gets a line now and then, which counts from the line before. */
+  #logBound(before: Resolution, now: Resolution): void {
+    this.#loggedBefore ??= before;
+    this.#logPace.offer(() => {
+      const since = this.#loggedBefore;
+      this.#loggedBefore = undefined;
+      if (since === undefined || now.state !== "bound") return;
+      this.#parts.log.info("the name is resolved", () => ({
+        ...this.#labels,
+        ...delta(since, now),
+      }));
+    });
   }
 
   get #labels(): { readonly router: string; readonly path: string } {

@@ -7,6 +7,7 @@ import type { Registry } from "../telemetry/registry.ts";
 import { type HostLookup, systemHostLookup } from "./host-lookup.ts";
 import type { Interpreter } from "./interpreter.ts";
 import { ResolverMetrics } from "./metrics.ts";
+import type { NameService } from "./name-service.ts";
 import { oneBranch } from "./one-branch.ts";
 
 /** What resolvers are made of. */
@@ -19,6 +20,8 @@ export interface ResolverParts {
   readonly log: Logger;
   /** Host names to addresses; the system's way when not given. */
   readonly lookup?: HostLookup;
+  /** The names of this process, for `default`: one service for all routers. Without it only `/$/` is known. */
+  readonly names?: NameService;
 }
 
 /** The interpreter that `config` asks for. It counts its answers. */
@@ -30,7 +33,12 @@ export async function createInterpreter(
   const metrics = new ResolverMetrics(parts.registry, namespace, parts.router);
   const interpreter = await make(config, parts, metrics);
   return {
-    bind: (path, signal, report) => interpreter.bind(path, signal, report),
+    bind(path, signal, report) {
+      interpreter.bind(path, signal, (binding) => {
+        if (binding.state === "neg" || binding.state === "failed") metrics.count(binding);
+        report(binding);
+      });
+    },
     addresses(id, signal, report) {
       interpreter.addresses(id, signal, (resolution) => {
         metrics.count(resolution);
@@ -43,15 +51,18 @@ export async function createInterpreter(
 // Each kind is loaded when it is asked for: they hold up to 2 MB of private memory.
 async function make(
   config: InterpreterConfig,
-  { clock, rng, log, lookup = systemHostLookup }: ResolverParts,
+  parts: ResolverParts,
   metrics: ResolverMetrics,
 ): Promise<Interpreter> {
+  const { clock, rng, log, lookup = systemHostLookup } = parts;
   switch (config.kind) {
-    case "default":
-      throw new Error("unreachable: the schema does not admit it yet");
+    case "default": {
+      const { InProcessInterpreter } = await import("./in-process.ts");
+      return new InProcessInterpreter(parts.names ?? (await onlyBuiltIn(parts)), config.dtab);
+    }
     case "io.l5d.namerd.http": {
-      const { NamerdResolver } = await import("./namerd.ts");
-      return oneBranch(new NamerdResolver(config, { clock, rng, log, metrics }));
+      const { NamerdInterpreter } = await import("./namerd.ts");
+      return new NamerdInterpreter(config, { clock, rng, log, metrics });
     }
     case "io.l5d.fs": {
       const { FsResolver } = await import("./fs.ts");
@@ -65,4 +76,9 @@ async function make(
     default:
       return config satisfies never;
   }
+}
+
+async function onlyBuiltIn(parts: ResolverParts): Promise<NameService> {
+  const { createNamers } = await import("./create-namers.ts");
+  return (await createNamers([], parts)).service;
 }

@@ -5,6 +5,9 @@ import { JsonLines } from "./json-lines.ts";
 /** Longest line or body that is read: some 200,000 addresses. */
 const MAX_BYTES = 16 * 2 ** 20;
 
+/** How Bun says that it has no connection; others, such as ECONNRESET, may come after the request has gone out. */
+const NEVER_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND"]);
+
 /** How an exchange ended. */
 export type ExchangeEnd =
   | { readonly how: "complete" }
@@ -14,6 +17,8 @@ export type ExchangeEnd =
       readonly cause: string;
       /** The HTTP status, where that was the failure. */
       readonly status?: number;
+      /** That no connection came about: the request was certainly not sent. */
+      readonly unsent?: true;
     };
 
 /** Who listens to an exchange. Nothing is called after `close`, and nothing before the constructor has returned. */
@@ -101,7 +106,9 @@ export class HttpExchange {
       await this.#read(response);
     } catch (error) {
       const what = reached ? `the connection to ${peer} broke` : `cannot reach ${peer}`;
-      this.#fail(`${what} (${codeOf(error)})`);
+      const code = codeOf(error);
+      const unsent = !reached && NEVER_CONNECTED.has(code);
+      this.#end({ how: "failed", cause: `${what} (${code})`, ...(unsent && { unsent }) });
     }
   }
 

@@ -76,11 +76,13 @@ function garbage(cause: string): NamerdAnswer {
   return { resolution: { state: "failed", cause }, skipped: 0, repaired: 0, garbage: true };
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether it is a JSON object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function parseJson(text: string): unknown {
+/** The value of a JSON text, or undefined. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { FakeNamerd } from "../../test/support/fake-namerd.ts";
 import {
   NamerdScene,
-  namerdResolver,
+  namerdInterpreter,
   PATH,
   PERIOD_MS,
   TIMEOUT_MS,
@@ -11,37 +11,34 @@ import { describeResolver } from "./resolver.contract.ts";
 
 const A = "10.0.0.1:80";
 const B = "10.0.0.2:80";
+const ID = "/#/io.l5d.fs/web";
 
-describeResolver("NamerdResolver on a stream", async (clock) => {
-  const namerd = FakeNamerd.start();
-  namerd.bind(PATH, A);
-  return {
-    resolver: namerdResolver(namerd.baseUrl, clock),
-    path: PATH,
-    bind: (...addresses) => namerd.bind(PATH, ...addresses),
-    initially: [A],
-    unknownPath: "/svc/none",
-    openHandles: () => namerd.openConnections,
-    close: () => namerd.pause(),
-  };
-});
+/** What the interpreter says of addresses is what a resolver says of names. */
+function describeAddresses(how: string, path: string, streaming: boolean): void {
+  describeResolver(`The addresses of NamerdInterpreter ${how}`, async (clock) => {
+    const namerd = FakeNamerd.start();
+    namerd.streaming = streaming;
+    namerd.bind(path, A);
+    const periodMs = streaming ? PERIOD_MS : 10;
+    const interpreter = namerdInterpreter(namerd.baseUrl, clock, { periodMs });
+    return {
+      resolver: { watch: (...args) => interpreter.addresses(...args) },
+      path,
+      bind: (...addresses) => namerd.bind(path, ...addresses),
+      initially: [A],
+      unknownPath: path.replace("web", "none"),
+      openHandles: () => namerd.openConnections,
+      close: () => namerd.pause(),
+    };
+  });
+}
 
-describeResolver("NamerdResolver by polls", async (clock) => {
-  const namerd = FakeNamerd.start();
-  namerd.streaming = false;
-  namerd.bind(PATH, A);
-  return {
-    resolver: namerdResolver(namerd.baseUrl, clock, { periodMs: 10 }),
-    path: PATH,
-    bind: (...addresses) => namerd.bind(PATH, ...addresses),
-    initially: [A],
-    unknownPath: "/svc/none",
-    openHandles: () => namerd.openConnections,
-    close: () => namerd.pause(),
-  };
-});
+describeAddresses("by addr, on a stream", ID, true);
+describeAddresses("by addr, by polls", ID, false);
+describeAddresses("by resolve, on a stream", PATH, true);
+describeAddresses("by resolve, by polls", PATH, false);
 
-describe("NamerdResolver", () => {
+describe("NamerdInterpreter, of addresses", () => {
   let scene: NamerdScene;
 
   beforeEach(() => {
@@ -197,7 +194,7 @@ describe("NamerdResolver", () => {
       scene.clock.advance(1);
       expect(scene.last).toEqual({
         state: "failed",
-        cause: `namerd did not answer within ${TIMEOUT_MS} ms`,
+        cause: `namerd at ${scene.namerd.baseUrl} did not answer within ${TIMEOUT_MS} ms`,
       });
       await scene.connections(0);
       scene.namerd.behaviour = { kind: "normal" };
@@ -243,7 +240,8 @@ describe("NamerdResolver", () => {
     scene.namerd.pause();
     scene.watch();
     await scene.reported("failed");
-    expect(scene.last).toEqual({ state: "failed", cause: "cannot reach namerd (ECONNREFUSED)" });
+    const cause = `cannot reach namerd at ${scene.namerd.baseUrl} (ECONNREFUSED)`;
+    expect(scene.last).toEqual({ state: "failed", cause });
   });
 
   test("reports a base URL that is none", async () => {

@@ -128,7 +128,7 @@ describe.skipIf(!has("python3"))("regressions", () => {
     const interpreter = { kind: "io.l5d.namerd.http", baseUrl: namerd.baseUrl };
     await using product = await Product.start(proxyWith(interpreter));
     await until("namerd was asked", () => namerd.requests.length > 0);
-    await product.line(({ msg }) => msg === "the name does not exist");
+    await product.line(({ msg }) => msg === "the name is bound to nothing");
     const client = await python.connect(product.port());
     expect(await client.receive(1, 2)).toMatchObject({ end: "ECONNRESET" });
   });

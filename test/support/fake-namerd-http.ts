@@ -1,21 +1,4 @@
-// What FakeNamerd reads and writes: its answers, its misbehaviours, and their bytes in HTTP/1.1.
-
-export interface FakeAddress {
-  readonly ip: string;
-  readonly port: number;
-  readonly meta?: Readonly<Record<string, unknown>>;
-}
-
-/** What a name stands for. `pending`: nothing is answered until something else is set. */
-export type FakeAnswer =
-  | {
-      readonly type: "bound";
-      readonly addrs: readonly FakeAddress[];
-      readonly meta?: Readonly<Record<string, unknown>>;
-    }
-  | { readonly type: "neg" }
-  | { readonly type: "failed"; readonly cause?: string }
-  | { readonly type: "pending" };
+// What FakeNamerd reads and writes: requests, its misbehaviours, and their bytes in HTTP/1.1.
 
 /** What happens to the next requests, in place of an ordinary answer. */
 export type Behaviour =
@@ -49,6 +32,8 @@ export interface FakeRequest {
   readonly method: string;
   /** As on the request line. */
   readonly target: string;
+  /** What follows `/api/1/`: `bind`, `addr`, `resolve`; empty for anything else. */
+  readonly call: string;
   readonly namespace: string;
   readonly path: string;
   readonly watch: boolean;
@@ -74,14 +59,6 @@ export function chunk(body: string | Uint8Array): Uint8Array {
   return Buffer.concat([encode(`${bytes.length.toString(16)}\r\n`), bytes, encode("\r\n")]);
 }
 
-/** A value as namerd writes it: JSON and a newline. */
-export function lineOf(answer: FakeAnswer): string {
-  if (answer.type !== "bound") return `${JSON.stringify(answer)}\n`;
-  const { type, addrs, meta = {} } = answer;
-  const full = addrs.map((addr) => ({ ip: addr.ip, port: addr.port, meta: addr.meta ?? {} }));
-  return `${JSON.stringify({ type, addrs: full, meta })}\n`;
-}
-
 /** A 200 answer with its length. */
 export function wholeAnswer(body: string): Uint8Array {
   const length = encode(body).length;
@@ -98,11 +75,12 @@ export function statusAnswer(status: number, body = "", headers = ""): Uint8Arra
   );
 }
 
-/** Reads the head of a `resolve` request. */
+/** Reads the head of a request. */
 export function parseRequest(head: string): FakeRequest {
   const [requestLine = "", ...headerLines] = head.split("\r\n");
   const [method = "", target = ""] = requestLine.split(" ");
-  const [, namespace = ""] = /^\/api\/1\/resolve\/([^?]*)/.exec(target) ?? [];
+  const known = /^\/api\/1\/(bind|addr|resolve)\/([^?]*)/.exec(target);
+  const [, call = "", namespace = ""] = known ?? [];
   const query = new URL(target, "http://namerd").searchParams;
   const headers = new Map<string, string>();
   for (const line of headerLines) {
@@ -111,5 +89,5 @@ export function parseRequest(head: string): FakeRequest {
   }
   // True for 1, t and true in any case (reference/namerd-and-linkerd.md 1.2).
   const watch = /^(1|t|true)$/i.test(query.get("watch") ?? "");
-  return { method, target, namespace, path: query.get("path") ?? "", watch, headers };
+  return { method, target, call, namespace, path: query.get("path") ?? "", watch, headers };
 }

@@ -1,18 +1,17 @@
 // A namerd for tests: a real HTTP server on a free port, written on bare sockets so that it can misbehave to the byte.
-// Speaks what reference/namerd-and-linkerd.md 1.4 describes, or what `behaviour` says.
+// Speaks what reference/namerd-and-linkerd.md 1.4 to 1.6 describes, or what `behaviour` says.
 import {
   type Behaviour,
   chunk,
   encode,
-  type FakeAnswer,
   type FakeRequest,
-  lineOf,
   parseRequest,
   STREAM_END,
   STREAM_HEAD,
   statusAnswer,
   wholeAnswer,
 } from "./fake-namerd-http.ts";
+import { type FakeAnswer, FakeNames, type FakeTree, type Question } from "./fake-namerd-names.ts";
 
 interface Connection {
   head: string;
@@ -22,21 +21,20 @@ interface Connection {
   stream: Watcher | undefined;
 }
 
+/** A stream, or a poll that is held while its name is pending. */
 interface Watcher {
-  readonly key: string;
+  readonly question: Question;
   readonly socket: Socket;
-  last: string;
-}
-
-interface HeldPoll {
-  readonly key: string;
-  readonly socket: Socket;
+  /** Of the value that was told last. */
+  lastKey: string;
 }
 
 type Socket = Bun.Socket<Connection>;
 
 /** A namerd under the control of a test. Names that nobody set are `neg`. */
 export class FakeNamerd implements Disposable {
+  /** What it answers; for the rest it has a 404. An old server knows `resolve` only. */
+  calls: readonly string[] = ["bind", "addr", "resolve"];
   /** false: `watch` is ignored, and each request gets one value. */
   streaming = true;
   /** What requests get: for all of them, or chosen for each. */
@@ -46,9 +44,9 @@ export class FakeNamerd implements Disposable {
   /** Most streams that were open at a time for one name. */
   mostStreams = 0;
 
-  readonly #answers = new Map<string, FakeAnswer>();
+  readonly #names = new FakeNames();
   readonly #connections = new Set<Socket>();
-  readonly #held = new Set<HeldPoll>();
+  readonly #held = new Set<Watcher>();
   #listener: Bun.TCPSocketListener<Connection> | undefined;
   #port = 0;
 
@@ -80,17 +78,19 @@ export class FakeNamerd implements Disposable {
     return this.#watchers(path).length;
   }
 
-  /** Changes what a name stands for: watchers are told, polls that were held are answered. */
-  set(path: string, answer: FakeAnswer, namespace = "default"): void {
-    const key = keyOf(namespace, path);
-    this.#answers.set(key, answer);
-    if (answer.type === "pending") return;
-    for (const watcher of this.#watchers(path, namespace)) this.#push(watcher, lineOf(answer));
-    for (const held of this.#held) {
-      if (held.key !== key) continue;
-      this.#held.delete(held);
-      this.#send(held.socket, wholeAnswer(lineOf(answer)));
-    }
+  /**
+   * Changes the addresses of a bound id, or of a name that is then bound to one leaf: `/svc/web` to `/#/fake/svc/web`.
+   * Watchers are told, polls that were held are answered.
+   */
+  set(name: string, answer: FakeAnswer, namespace = "default"): void {
+    this.#names.setAddresses(namespace, name, answer);
+    this.#tellAll();
+  }
+
+  /** Changes what a name is bound to; the addresses are those of the ids. */
+  setTree(name: string, tree: FakeTree, namespace = "default"): void {
+    this.#names.setTree(namespace, name, tree);
+    this.#tellAll();
   }
 
   /** Shorthand for `set` with a bound answer: `"10.0.0.1:80"` and so on, IPv4 only. */
@@ -102,9 +102,10 @@ export class FakeNamerd implements Disposable {
     this.set(path, { type: "bound", addrs });
   }
 
-  /** Sends a line as it is to all streams of a name. */
-  say(path: string, line: string): void {
-    for (const watcher of this.#watchers(path)) this.#send(watcher.socket, chunk(`${line}\n`));
+  /** Sends lines as they are to all streams of a name. */
+  say(path: string, ...lines: readonly string[]): void {
+    const bytes = chunk(lines.map((line) => `${line}\n`).join(""));
+    for (const watcher of this.#watchers(path)) this.#send(watcher.socket, bytes);
   }
 
   /** Ends all streams in good order. */
@@ -159,11 +160,22 @@ export class FakeNamerd implements Disposable {
     this.pause();
   }
 
-  #watchers(path?: string, namespace = "default"): Watcher[] {
-    const key = path === undefined ? undefined : keyOf(namespace, path);
+  #watchers(path?: string): Watcher[] {
     return [...this.#connections]
       .map((socket) => socket.data.stream)
-      .filter((it): it is Watcher => it !== undefined && (key === undefined || it.key === key));
+      .filter(
+        (it): it is Watcher => it !== undefined && (path ?? it.question.path) === it.question.path,
+      );
+  }
+
+  #tellAll(): void {
+    for (const watcher of this.#watchers()) this.#push(watcher);
+    for (const held of this.#held) {
+      const value = this.#names.valueOf(held.question);
+      if (value === undefined) continue;
+      this.#held.delete(held);
+      this.#send(held.socket, wholeAnswer(value.line));
+    }
   }
 
   #forget(socket: Socket): void {
@@ -180,25 +192,24 @@ export class FakeNamerd implements Disposable {
     this.requests.push(request);
     const { behaviour } = this;
     const now = typeof behaviour === "function" ? behaviour(request) : behaviour;
-    if (now.kind === "normal") this.#answer(socket, request);
+    if (!this.calls.includes(request.call)) this.#send(socket, statusAnswer(404));
+    else if (now.kind === "normal") this.#answer(socket, request);
     else this.#misbehave(socket, request, now);
   }
 
   #answer(socket: Socket, request: FakeRequest): void {
-    const answer = this.#current(request);
-    const key = keyOf(request.namespace, request.path);
+    const watcher: Watcher = { question: questionOf(request), socket, lastKey: "" };
     if (request.watch && this.streaming) {
-      const watcher: Watcher = { key, socket, last: "" };
       socket.data.stream = watcher;
-      const open = this.#watchers(request.path, request.namespace).length;
-      this.mostStreams = Math.max(this.mostStreams, open);
+      const alike = this.#watchers(request.path).filter((it) => it.question.call === request.call);
+      this.mostStreams = Math.max(this.mostStreams, alike.length);
       this.#send(socket, encode(STREAM_HEAD));
-      if (answer.type !== "pending") this.#push(watcher, lineOf(answer));
-      return;
+      return this.#push(watcher);
     }
+    const value = this.#names.valueOf(watcher.question);
     // namerd withholds its answer while a name is pending.
-    if (answer.type === "pending") this.#held.add({ key, socket });
-    else this.#send(socket, wholeAnswer(lineOf(answer)));
+    if (value === undefined) this.#held.add(watcher);
+    else this.#send(socket, wholeAnswer(value.line));
   }
 
   #misbehave(socket: Socket, request: FakeRequest, how: Behaviour): void {
@@ -214,12 +225,12 @@ export class FakeNamerd implements Disposable {
         if (how.watchOnly === true && !request.watch) return this.#answer(socket, request);
         return this.#send(socket, statusAnswer(how.status, how.body, how.headers));
       case "truncate": {
-        const whole = wholeAnswer(lineOf(this.#current(request)));
+        const whole = wholeAnswer(this.#lineFor(request));
         const end = whole.indexOf("{".charCodeAt(0)) + how.bytes;
         return this.#send(socket, whole.subarray(0, end), how.then === "close");
       }
       case "split":
-        return this.#split(socket, encode(lineOf(this.#current(request))), how.bytes);
+        return this.#split(socket, encode(this.#lineFor(request)), how.bytes);
       case "body":
         this.#send(socket, encode(STREAM_HEAD));
         this.#send(socket, chunk(how.body));
@@ -232,15 +243,16 @@ export class FakeNamerd implements Disposable {
     }
   }
 
-  #current(request: FakeRequest): FakeAnswer {
-    return this.#answers.get(keyOf(request.namespace, request.path)) ?? { type: "neg" };
+  #lineFor(request: FakeRequest): string {
+    return this.#names.valueOf(questionOf(request))?.line ?? "";
   }
 
-  #push(watcher: Watcher, line: string): void {
+  #push(watcher: Watcher): void {
+    const value = this.#names.valueOf(watcher.question);
     // Equal values in a row are told once.
-    if (watcher.last === line) return;
-    watcher.last = line;
-    this.#send(watcher.socket, chunk(line));
+    if (value === undefined || watcher.lastKey === value.key) return;
+    watcher.lastKey = value.key;
+    this.#send(watcher.socket, chunk(value.line));
   }
 
   #split(socket: Socket, body: Uint8Array, bytes: number, at = 0): void {
@@ -271,6 +283,6 @@ export class FakeNamerd implements Disposable {
   }
 }
 
-function keyOf(namespace: string, path: string): string {
-  return `${namespace} ${path}`;
+function questionOf({ call, namespace, path }: FakeRequest): Question {
+  return { call, namespace, path, drawn: undefined };
 }

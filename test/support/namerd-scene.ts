@@ -1,11 +1,12 @@
-// A fake namerd, a fake clock and a resolver between them, with the waits that tests of the resolver need.
+// A fake namerd, a fake clock and an interpreter between them, with the waits that tests of the interpreter need.
 import type { NamerdConfig } from "../../src/config/types.ts";
+import type { Binding } from "../../src/discovery/interpreter.ts";
 import { ResolverMetrics } from "../../src/discovery/metrics.ts";
-import { NamerdResolver } from "../../src/discovery/namerd.ts";
+import { NamerdInterpreter } from "../../src/discovery/namerd.ts";
 import type { Cancel } from "../../src/lib/clock.ts";
 import { seededRng } from "../../src/lib/rng.ts";
 import type { Resolution } from "../../src/naming/resolution.ts";
-import { silentLogger } from "../../src/telemetry/log.ts";
+import { type Logger, silentLogger } from "../../src/telemetry/log.ts";
 import { Registry } from "../../src/telemetry/registry.ts";
 import { until } from "./until.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -17,12 +18,13 @@ export const TIMEOUT_MS = 10_000;
 /** No wait between two requests is longer, but that for a silent stream is. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** A resolver that asks `baseUrl`. */
-export function namerdResolver(
+/** An interpreter that asks `baseUrl`. */
+export function namerdInterpreter(
   baseUrl: string,
   clock: FakeClock,
   rest: Partial<NamerdConfig> = {},
-): NamerdResolver {
+  log: Logger = silentLogger,
+): NamerdInterpreter {
   const config: NamerdConfig = {
     kind: "io.l5d.namerd.http",
     baseUrl,
@@ -32,7 +34,7 @@ export function namerdResolver(
     ...rest,
   };
   const metrics = new ResolverMetrics(new Registry(() => {}), config.namespace, "r");
-  return new NamerdResolver(config, { clock, rng: seededRng(1), log: silentLogger, metrics });
+  return new NamerdInterpreter(config, { clock, rng: seededRng(1), log, metrics });
 }
 
 /** A fake clock that tells what was asked of it last. */
@@ -46,7 +48,10 @@ class RecordingClock extends FakeClock {
   }
 }
 
-/** One name that is watched. Time stands still unless a method says that it lets it pass. */
+/**
+ * One name that is watched: its addresses, unless it is `bind` that is called. Time stands still unless a method says that
+ * it lets it pass.
+ */
 export class NamerdScene {
   readonly namerd = FakeNamerd.start();
   readonly clock = new RecordingClock();
@@ -54,6 +59,8 @@ export class NamerdScene {
   all: Resolution[] = [];
   /** Those but `pending`, which a stream may report before its first value. */
   reports: Resolution[] = [];
+  /** All that the last `bind` reported. */
+  bindings: Binding[] = [];
   #abort = new AbortController();
 
   /** Ends the watch; gives how many timers it left behind. */
@@ -64,21 +71,38 @@ export class NamerdScene {
   }
 
   watch(rest: Partial<NamerdConfig> = {}, path = PATH): void {
-    const resolver = namerdResolver(this.namerd.baseUrl, this.clock, rest);
-    resolver.watch(path, this.#abort.signal, (it) => {
+    const interpreter = namerdInterpreter(this.namerd.baseUrl, this.clock, rest);
+    interpreter.addresses(path, this.#abort.signal, (it) => {
       this.all.push(it);
       if (it.state !== "pending") this.reports.push(it);
     });
   }
 
+  /** Follows what the name is bound to, in place of its addresses. */
+  bind(rest: Partial<NamerdConfig> = {}, path = PATH): void {
+    const interpreter = namerdInterpreter(this.namerd.baseUrl, this.clock, rest);
+    interpreter.bind(path, this.#abort.signal, (it) => this.bindings.push(it));
+  }
+
+  /** Until the last binding is this. */
+  boundAs(wanted: Binding): Promise<void> {
+    return until(JSON.stringify(wanted), () => Bun.deepEquals(this.bindings.at(-1), wanted));
+  }
+
   /** Ends the watch and begins another, with nothing reported and nothing requested. */
-  watchAnew(rest: Partial<NamerdConfig> = {}): void {
+  watchAnew(rest: Partial<NamerdConfig> = {}, path = PATH): void {
+    this.restart();
+    this.watch(rest, path);
+  }
+
+  /** Ends what is watched, with nothing reported and nothing requested. */
+  restart(): void {
     this.#abort.abort();
     this.#abort = new AbortController();
     this.all = [];
     this.reports = [];
+    this.bindings = [];
     this.namerd.requests.length = 0;
-    this.watch(rest);
   }
 
   get last(): Resolution | undefined {
