@@ -4,12 +4,15 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeNamerd } from "../../test/support/fake-namerd.ts";
 import type { InterpreterConfig } from "../config/types.ts";
 import { seededRng } from "../lib/rng.ts";
+import { printPath } from "../naming/path.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import { Registry, type RegistryEvent } from "../telemetry/registry.ts";
 import { createInterpreter } from "./create.ts";
+import type { Binding } from "./interpreter.ts";
+import type { NameService } from "./name-service.ts";
 
-async function create(config: InterpreterConfig) {
+async function create(config: InterpreterConfig, names?: NameService) {
   const events: RegistryEvent[] = [];
   const resolver = await createInterpreter(config, {
     router: "r",
@@ -18,6 +21,7 @@ async function create(config: InterpreterConfig) {
     rng: seededRng(1),
     log: silentLogger,
     lookup: async () => ({ state: "unknown" }),
+    ...(names === undefined ? {} : { names }),
   });
   /** A counter by the end of its name. */
   const value = (name: string): number => {
@@ -94,5 +98,33 @@ describe("createInterpreter()", () => {
     // One request so far, and on a fake clock it took no time: the first bucket.
     expect(value("_request_latency_ms")).toBe(1);
     abort.abort();
+  });
+
+  test("`default` binds names by the dtab of the router and the names of the process", async () => {
+    const asked: string[] = [];
+    const names: NameService = {
+      bind(_dtab, path, _signal, report) {
+        asked.push(printPath(path));
+        report({ state: "ok", value: { kind: "empty" } });
+      },
+      addresses: (_id, _signal, report) => report({ state: "bound", endpoints: [] }),
+      delegate: () => Promise.reject(new Error("not asked")),
+      names() {},
+    };
+    const { resolver, value } = await create({ kind: "default", dtab: "/svc=>/#/x" }, names);
+    const abort = new AbortController();
+    const bindings: Binding[] = [];
+    resolver.bind("/svc/web", abort.signal, (it) => bindings.push(it));
+    resolver.addresses("/#/x/web", abort.signal, () => {});
+    expect(bindings).toEqual([{ state: "bound", branches: [] }]);
+    expect(asked).toEqual(["/svc/web"]);
+    expect(value("_success_total")).toBe(1);
+    abort.abort();
+  });
+
+  test("`default` without namers knows what stands in the path itself", async () => {
+    const config = { kind: "default", dtab: "" } as const;
+    expect(await resolve(config, "/$/inet/10.0.0.1/80")).toMatchObject({ state: "bound" });
+    expect(await resolve(config, "/#/io.l5d.fs/web")).toEqual({ state: "neg" });
   });
 });

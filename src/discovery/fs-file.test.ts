@@ -26,9 +26,12 @@ describe("parseFsFile()", () => {
   });
 
   test("tells bad lines by their number and keeps the others", () => {
-    const { endpoints, problems } = parseFsFile("10.0.0.1 80\nx\r\n10.0.0.2 99999\n10.0.0.3 80\n");
+    const { endpoints, problems } = parseFsFile(
+      "10.0.0.1 80\n x y  # no\r\n10.0.0.2 99999\n10.0.0.3 80\n",
+    );
     expect(endpoints.map(({ host }) => host)).toEqual(["10.0.0.1", "10.0.0.3"]);
     expect(problems.map(({ line }) => line)).toEqual([2, 3]);
+    expect(problems[0]?.text).toBe("x y");
     expect(problems[1]?.problem).toContain("65535");
   });
 

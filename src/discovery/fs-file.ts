@@ -7,10 +7,14 @@ export interface FsFile {
   readonly problems: readonly LineProblem[];
 }
 
+const MAX_TEXT_LENGTH = 200;
+
 /** A line that says nothing usable. */
 export interface LineProblem {
   /** From 1. */
   readonly line: number;
+  /** What stands there, without comment and white space around it; cut when it is long. */
+  readonly text: string;
   /** A clause for people. */
   readonly problem: string;
 }
@@ -28,8 +32,10 @@ export function parseFsFile(text: string): FsFile {
     const line = content.replace(/^\ufeff/, "").trim();
     if (line === "") continue;
     const result = parseEndpointLine(line);
-    if ("problem" in result) problems.push({ line: index + 1, problem: result.problem });
-    else endpoints.push(result);
+    if ("problem" in result) {
+      const { problem } = result;
+      problems.push({ line: index + 1, text: line.slice(0, MAX_TEXT_LENGTH), problem });
+    } else endpoints.push(result);
   }
   return { endpoints, problems };
 }

@@ -7,9 +7,19 @@ import type { PathLabels } from "../naming/path.ts";
 /** Largest file that is read, as in linkerd. */
 export const MAX_FILE_BYTES = 500 * 1_024;
 
-/** `none`: there is no such file. `failed`: it cannot be read; `cause` is a sentence for people. */
+/**
+ * `folder`: all names are folders. `none`: there is no such file. `failed`: it cannot be read; `cause` is a sentence for
+ * people.
+ */
 export type Located =
-  | { readonly state: "file"; readonly file: string; readonly text: string }
+  | {
+      readonly state: "file";
+      readonly file: string;
+      readonly text: string;
+      /** How many names lead to it. */
+      readonly depth: number;
+    }
+  | { readonly state: "folder" }
   | { readonly state: "none" }
   | { readonly state: "failed"; readonly cause: string };
 
@@ -34,22 +44,22 @@ export async function locate(
   enter: (folder: string) => void,
 ): Promise<Located> {
   let path = rootDir;
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     enter(path);
     path = join(path, name);
     try {
       const found = await stat(path);
       if (found.isDirectory()) continue;
       if (!found.isFile()) return { state: "failed", cause: `${path} is no ordinary file` };
-      return await read(path);
+      return await read(path, index + 1);
     } catch (error) {
       return absentOrFailed(path, error);
     }
   }
-  return { state: "none" };
+  return { state: "folder" };
 }
 
-async function read(file: string): Promise<Located> {
+async function read(file: string, depth: number): Promise<Located> {
   // Not to be held up for ever, should a pipe have taken the file's place meanwhile.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -57,7 +67,7 @@ async function read(file: string): Promise<Located> {
     if (bytes.length > MAX_FILE_BYTES) {
       return { state: "failed", cause: `${file} is larger than ${MAX_FILE_BYTES} bytes` };
     }
-    return { state: "file", file, text: new TextDecoder().decode(bytes) };
+    return { state: "file", file, depth, text: new TextDecoder().decode(bytes) };
   } finally {
     await handle.close();
   }

@@ -1,51 +1,10 @@
 // Every metric of the program, in one table: names, labels, meaning, and the names of linkerd-tcp 0.1.
 // docs/reference/metrics.md is generated from it.
+import { BYTES, counter, gauge, histogram, MICROS, MILLIS, SHORT_MICROS } from "./define-metric.ts";
 import type { MetricDefinition } from "./metrics.ts";
 
-type Rest = Pick<MetricDefinition, "was">;
-
-const counter = (
-  name: string,
-  labels: readonly string[],
-  help: string,
-  rest: Rest = {},
-): MetricDefinition => ({
-  kind: "counter",
-  name,
-  labels,
-  help,
-  ...rest,
-});
-const gauge = (
-  name: string,
-  labels: readonly string[],
-  help: string,
-  rest: Rest = {},
-): MetricDefinition => ({
-  kind: "gauge",
-  name,
-  labels,
-  help,
-  ...rest,
-});
-const histogram = (
-  name: string,
-  labels: readonly string[],
-  help: string,
-  buckets: { readonly first: number; readonly last: number },
-  rest: Rest = {},
-): MetricDefinition => ({ kind: "histogram", name, labels, help, buckets, ...rest });
-
-/** 64 µs to 67 s. */
-const MICROS = { first: 6, last: 26 };
-/** 1 µs to 1 s. */
-const SHORT_MICROS = { first: 0, last: 20 };
-/** 1 ms to 36 h. */
-const MILLIS = { first: 0, last: 27 };
-/** 64 B to 16 GiB. */
-const BYTES = { first: 6, last: 34 };
-
 const RESOLVER = ["namespace", "rt"];
+const NAMER = ["namer"];
 const ROUTER = ["rt"];
 const SERVER = ["rt", "srv_addr"];
 const DST = ["dst", "rt"];
@@ -93,6 +52,42 @@ export const RESOLVER_METRICS = {
     "l5d_resolver_skipped_addresses_total",
     RESOLVER,
     "Addresses in answers that were not usable.",
+  ),
+} as const;
+
+/** Metrics of namers. */
+export const NAMER_METRICS = {
+  latency: histogram(
+    "l5d_namer_request_latency_ms",
+    NAMER,
+    "Time from a request to the source of names to its answer, good or bad, in milliseconds.",
+    MILLIS,
+  ),
+  skipped: counter(
+    "l5d_namer_skipped_addresses_total",
+    NAMER,
+    "Addresses and lines of the source that were not usable.",
+  ),
+  kept: counter(
+    "l5d_namer_kept_total",
+    NAMER,
+    "Failures of the source that were not obeyed because the last good answer of a name was kept.",
+  ),
+  emptied: counter(
+    "l5d_namer_emptied_total",
+    NAMER,
+    "Times that a name with endpoints lost all of them: gone from the source, or empty there.",
+  ),
+  names: gauge("l5d_namer_names", NAMER, "Names that are followed now."),
+  silent: gauge(
+    "l5d_namer_silent_names",
+    NAMER,
+    "Names of which the source has said nothing for longer than it should.",
+  ),
+  age: gauge(
+    "l5d_namer_oldest_confirmation_age_seconds",
+    NAMER,
+    "Time since the source confirmed the followed name that it confirmed longest ago; -1 before the first answer.",
   ),
 } as const;
 
@@ -363,12 +358,36 @@ export const PROCESS_METRICS = {
   ),
 } as const;
 
+/** Metrics of the embedded namerd. */
+export const NAMERD_METRICS = {
+  requests: counter(
+    "l5d_namerd_requests_total",
+    ["endpoint", "status"],
+    "Answers of namerd's HTTP API, watches included, by endpoint and HTTP status.",
+  ),
+  watchers: gauge("l5d_namerd_watchers", ["endpoint"], "Watches that clients have open."),
+  connections: gauge("l5d_namerd_connections", [], "Connections to namerd's HTTP API."),
+  refusedConnections: counter(
+    "l5d_namerd_refused_connections_total",
+    [],
+    "Connections that were turned away because too many were open.",
+  ),
+  namespaces: gauge("l5d_namerd_namespaces", [], "Namespaces in the store."),
+  writes: counter(
+    "l5d_namerd_store_writes_total",
+    ["result"],
+    "Writes to the store by result: done, exists, missing, version-mismatch, invalid-namespace, failed.",
+  ),
+} as const;
+
 /** All definitions, in the order of the metrics page. */
 export const CATALOGUE: readonly MetricDefinition[] = [
   RESOLVER_METRICS,
+  NAMER_METRICS,
   ROUTER_METRICS,
   SERVER_METRICS,
   BALANCER_METRICS,
   ENDPOINT_METRICS,
+  NAMERD_METRICS,
   PROCESS_METRICS,
 ].flatMap((group): MetricDefinition[] => Object.values(group));
