@@ -99,10 +99,11 @@ class Binding {
   }
 
   #union<L>(branches: readonly Weighted<L>[], bindLeaf: (leaf: L) => Bound): Bound {
-    const outcomes = branches.map(({ weight, tree }) => ({
-      weight,
-      bound: this.#tree(tree, bindLeaf),
-    }));
+    const outcomes: { readonly weight: number; readonly bound: Bound }[] = [];
+    for (const { weight, tree } of branches) {
+      outcomes.push({ weight, bound: this.#tree(tree, bindLeaf) });
+      if (this.#stopped !== undefined) break;
+    }
     const known = outcomes.flatMap(({ weight, bound }) =>
       bound.state === "ok" ? { weight, tree: bound.value } : [],
     );

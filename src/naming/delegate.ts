@@ -1,14 +1,16 @@
 // Explaining: every step from a path to what it is bound to, with the alternatives that binding would not try.
 import { isNamerPath, type LookupNamer } from "./bind.ts";
 import type { DelegateTree } from "./delegate-tree.ts";
-import type { Dentry } from "./dtab.ts";
+import { type Dentry, printDtab } from "./dtab.ts";
 import { type DtabIndex, residualOf } from "./dtab-index.ts";
 import { type PathLabels, printPath } from "./path.ts";
 import type { NameTree, Outcome } from "./tree.ts";
 import { MAX_DEPTH, WorkLimit } from "./work-limit.ts";
 
-/** Less than binding may do: all that is looked at is printed, and a tree of thousands of steps explains nothing. */
-const MAX_WORK = 20_000;
+/** Work of one explanation, counted in characters of what it would be printed as: each step repeats its rule. */
+const MAX_TEXT = 2_000_000;
+/** What a step takes besides its path and its rule. */
+const STEP_TEXT = 64;
 
 /**
  * The tree of all steps from `path`, as linkerd's delegator shows it: all alternatives and branches are followed, and what
@@ -39,7 +41,8 @@ interface Reading<L> {
 class Explanation {
   readonly #dtab: DtabIndex;
   readonly #lookupNamer: LookupNamer;
-  readonly #limit = new WorkLimit(MAX_WORK);
+  readonly #limit = new WorkLimit(MAX_TEXT);
+  readonly #ruleText = new Map<Dentry, number>();
   #isPending = false;
 
   constructor(dtab: DtabIndex, lookupNamer: LookupNamer) {
@@ -56,13 +59,13 @@ class Explanation {
     const here = { path: printPath(path), dentry };
     if (depth > MAX_DEPTH) return exception(here, "Max recursion level reached.");
     const { dentries, visited } = this.#dtab.matching(path);
-    this.#limit.spend(visited + path.length);
-    const steps = dentries.map((match) => this.#dentry(match, path, here.path, depth));
+    this.#limit.spend(visited);
+    const steps = this.#parts(dentries, (match) => this.#dentry(match, path, here.path, depth));
     const [only] = dentries;
     // As in binding: a dtab that has nothing to say but `~` leaves the path to the namers.
-    if (steps.length === 0 || (steps.length === 1 && only?.tree.kind === "neg")) {
+    if (only === undefined || (dentries.length === 1 && only.tree.kind === "neg")) {
       const answer = this.#namer(path, here, depth);
-      if (steps.length === 0) return answer;
+      if (only === undefined) return answer;
       if (answer.kind !== "neg") return alternation(here, [...steps, answer]);
     }
     return alternation(here, steps);
@@ -101,6 +104,7 @@ class Explanation {
   }
 
   #tree<L>(tree: NameTree<L>, reading: Reading<L>): DelegateTree {
+    this.#limit.spend(this.#textOf(reading.here));
     const cause = this.#limit.enter();
     const shown =
       cause === undefined ? this.#withinLimit(tree, reading) : exception(reading.here, cause);
@@ -123,10 +127,10 @@ class Explanation {
       case "alt":
         return alternation(
           here,
-          tree.trees.map((part) => this.#tree(part, reading)),
+          this.#parts(tree.trees, (part) => this.#tree(part, reading)),
         );
       case "union": {
-        const branches = tree.branches.map((branch) => ({
+        const branches = this.#parts(tree.branches, (branch) => ({
           weight: branch.weight,
           tree: this.#tree(branch.tree, reading),
         }));
@@ -135,6 +139,24 @@ class Explanation {
       default:
         return tree satisfies never;
     }
+  }
+
+  /** Shows each part; past the limit, which the last one that is shown tells of, the rest is left out. */
+  #parts<P, S>(parts: readonly P[], show: (part: P) => S): readonly S[] {
+    const shown: S[] = [];
+    for (const part of parts) {
+      if (shown.length > 0 && this.#limit.cause !== undefined) break;
+      shown.push(show(part));
+    }
+    return shown;
+  }
+
+  #textOf({ path, dentry }: Place): number {
+    if (dentry === undefined) return path.length + STEP_TEXT;
+    const known = this.#ruleText.get(dentry);
+    const rule = known ?? printDtab([dentry]).length;
+    if (known === undefined) this.#ruleText.set(dentry, rule);
+    return path.length + rule + STEP_TEXT;
   }
 }
 

@@ -62,6 +62,11 @@ describe("DtabIndex", () => {
     expect(new DtabIndex(dtabOf(text)).matching(path).visited).toBe(5);
   });
 
+  test("counts every way that wildcards open", () => {
+    const index = new DtabIndex(dtabOf("/*/a=>/1;/x/a=>/2;/x/*=>/3;/y/a=>/4"));
+    expect(index.matching(["x", "a"]).visited).toBe(6);
+  });
+
   test("takes as many dentries of one prefix, and as long a path, as there are", () => {
     const index = new DtabIndex(dtabOf("/=>~;".repeat(200_000)));
     const path = Array.from({ length: 200_000 }, () => "a");

@@ -78,6 +78,7 @@ describe("renderAddr()", () => {
     ["::ffff:a00:1", "10.0.0.1"],
     ["::", "0:0:0:0:0:0:0:0"],
     ["::fffe:a00:1", "0:0:0:0:0:fffe:a00:1"],
+    ["::ff:a00:1", "0:0:0:0:0:ff:a00:1"],
     ["10.0.0.1", "10.0.0.1"],
   ])("writes the address %s as Java does: %s", (ip, text) =>
     expect(renderAddr(bound(ip, 80))).toContain(`"ip":"${text}"`),

@@ -35,7 +35,7 @@ function addr(resolution: Resolution, treeWeight: number | undefined): string {
     case "neg":
       return `{"type":"${resolution.state}"}`;
     case "failed":
-      return `{"type":"failed"${text("cause", resolution.cause)}}`;
+      return `{"type":"failed"${keyUnlessEmpty("cause", resolution.cause)}}`;
     case "bound": {
       const addrs = resolution.endpoints.map(address).join(",");
       const weight = treeWeight === undefined ? {} : { [TREE_WEIGHT]: treeWeight };
@@ -114,7 +114,7 @@ function delegateNode(tree: DelegateTree, addrOf: AddrOf): string {
     case "empty":
       return `${begin}}`;
     case "exception":
-      return `${begin}${text("message", tree.message)}}`;
+      return `${begin}${keyUnlessEmpty("message", tree.message)}}`;
     case "delegate":
       return `${begin},"delegate":${inner(tree.next)}}`;
     case "leaf":
@@ -142,6 +142,6 @@ function branch(weight: number, tree: string): string {
 }
 
 /** A key that namerd leaves out where it has nothing to say. */
-function text(key: string, value: string): string {
+function keyUnlessEmpty(key: string, value: string): string {
   return value === "" ? "" : `,"${key}":${JSON.stringify(value)}`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { labelsOf } from "../../test/support/bound-text.ts";
-import { PathMatcher, PathTemplate, substitute } from "./path-matcher.ts";
+import { type Captures, PathMatcher, PathTemplate, substitute } from "./path-matcher.ts";
 
 function matched(pattern: string, path: string): Readonly<Record<string, string>> | undefined {
   const parsed = PathMatcher.parse(pattern);
@@ -134,11 +134,12 @@ describe("substitute()", () => {
 });
 
 describe("PathTemplate", () => {
-  function filled(text: string, captures: Readonly<Record<string, string>>): unknown {
+  const captured = (names: Readonly<Record<string, string>>): Captures =>
+    new Map(Object.entries(names));
+  function filled(text: string, names: Readonly<Record<string, string>>): unknown {
     const parsed = PathTemplate.parse(text);
-    return parsed.ok
-      ? parsed.template.fill(new Map(Object.entries(captures)))
-      : `${parsed.column}: ${parsed.message}`;
+    if (!parsed.ok) return `${parsed.column}: ${parsed.message}`;
+    return parsed.template.fill(captured(names));
   }
 
   test("puts captures into labels, whatever bytes they have", () => {
