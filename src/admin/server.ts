@@ -4,16 +4,21 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { AdminPort } from "./admin-port.ts";
 import { refusalOf } from "./guard.ts";
-import { ADMIN_ROUTES, type Answer } from "./routes.ts";
+import { ADMIN_ROUTES, type AdminRoute, type Answer } from "./routes.ts";
 
-export interface AdminServerOptions {
+/** A route whose answer needs nothing more. */
+export interface ServedRoute extends Pick<AdminRoute, "method" | "path"> {
+  readonly handle: () => Answer;
+}
+
+/** What is served: the proxy's routes for an application, or others. */
+export type AdminServerOptions = {
   readonly ip: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
-  readonly app: AdminPort;
   readonly log: Logger;
   readonly clock: Clock;
-}
+} & ({ readonly app: AdminPort } | { readonly routes: readonly ServedRoute[] });
 
 /** Time without a byte after which a connection is closed. Bun gives whole requests some 10 s on its own. */
 const IDLE_SECONDS = 10;
@@ -33,13 +38,14 @@ export class AdminServer {
   /** Where it listens, with its real port. */
   readonly address: Address;
   readonly #server: Bun.Server<undefined>;
-  readonly #app: AdminPort;
+  readonly #routes: readonly ServedRoute[];
   readonly #log: Logger;
   readonly #clock: Clock;
 
   /** Throws the system's error (`code` EADDRINUSE, EACCES, EADDRNOTAVAIL) when it cannot listen. */
-  constructor({ ip, port, app, log, clock }: AdminServerOptions) {
-    this.#app = app;
+  constructor(options: AdminServerOptions) {
+    const { ip, port, log, clock } = options;
+    this.#routes = "routes" in options ? options.routes : routesOf(options.app);
     this.#log = log;
     this.#clock = clock;
     this.#server = Bun.serve({
@@ -73,12 +79,12 @@ export class AdminServer {
   }
 
   #route(method: string, path: string): Response {
-    const routes = ADMIN_ROUTES.filter((route) => route.path === path);
+    const routes = this.#routes.filter((route) => route.path === path);
     if (routes.length === 0) return plain(404, "Not found. The page / says what there is.\n");
     // The answer to HEAD is made like that to GET; Bun sends its head alone.
     const wanted = method === "HEAD" ? "GET" : method;
     const route = routes.find((one) => one.method === wanted);
-    if (route !== undefined) return this.#send(route.handle(this.#app));
+    if (route !== undefined) return this.#send(route.handle());
     const allowed = routes.map((one) => (one.method === "GET" ? "GET, HEAD" : one.method));
     return plain(405, `Not for ${path}.\n`, { Allow: allowed.join(", ") });
   }
@@ -110,6 +116,14 @@ export class AdminServer {
     this.#log.error("request failed", () => ({ error: describe(error) }));
     return plain(500, "Something went wrong: the log says what.\n");
   }
+}
+
+function routesOf(app: AdminPort): readonly ServedRoute[] {
+  return ADMIN_ROUTES.map(({ method, path, handle }) => ({
+    method,
+    path,
+    handle: () => handle(app),
+  }));
 }
 
 function pathOf(url: string): string {

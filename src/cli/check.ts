@@ -32,7 +32,7 @@ export function reportCheck(result: LoadResult, output: Output): number {
 }
 
 /** The exit code for a configuration that cannot be used. */
-export function exitCodeOf(result: Extract<LoadResult, { ok: false }>): number {
+export function exitCodeOf(result: Extract<LoadResult<unknown>, { ok: false }>): number {
   return result.reason === "unreadable" ? EXIT.noInput : EXIT.badConfig;
 }
 

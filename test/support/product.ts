@@ -17,6 +17,8 @@ export interface ProductOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs the product below `sh -c '<before>; exec ...'`: for limits such as `ulimit -n 64`. */
   readonly before?: string;
+  /** What stands before the path on the command line, such as a command. */
+  readonly words?: readonly string[];
   /** Files that are written beside the configuration. */
   readonly files?: Readonly<Record<string, string>>;
   /** Whether `start` waits until connections are accepted; default true. */
@@ -44,7 +46,7 @@ export class Product implements AsyncDisposable {
       writeFileSync(join(folder, name), text);
     const path = join(folder, "config.yml");
     writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config));
-    const command = [process.execPath, "--no-env-file", MAIN, path];
+    const command = [process.execPath, "--no-env-file", MAIN, ...(options.words ?? []), path];
     const shell = ["sh", "-c", `${options.before ?? ":"}; exec "$@"`, "sh", ...command];
     const child = Bun.spawn(options.before === undefined ? command : shell, {
       cwd: folder,
