@@ -154,3 +154,62 @@ test("parseArgs() gives a command for any words", () => {
     }),
   );
 });
+
+describe("namerd", () => {
+  test("runs with a file, with standard input, and without either", () => {
+    const run = (path: string | undefined): Command => ({ command: "namerd", path, check: false });
+    expect(parse("namerd")).toEqual(run(undefined));
+    expect(parse("namerd namerd.yml")).toEqual(run("namerd.yml"));
+    expect(parse("namerd -")).toEqual(run("-"));
+    expect(parse("namerd -h")).toEqual({ command: "help", topic: "namerd" });
+  });
+
+  test("only checks a file where that is asked for", () => {
+    const check: Command = { command: "namerd", path: "namerd.yml", check: true };
+    expect(parse("namerd --check namerd.yml")).toEqual(check);
+    expect(parse("namerd namerd.yml --check")).toEqual(check);
+    expect(complaint("namerd --check")).toBe("linkerd-tcp: namerd needs a configuration file");
+    expect(complaint("namerd a b")).toBe("linkerd-tcp: unexpected b after namerd");
+    expect(complaint("l5d.yml --check")).toBe("linkerd-tcp: --check does not go with l5d.yml");
+  });
+});
+
+describe("dtab", () => {
+  const ask = (...words: readonly string[]) => parseArgs(["dtab", ...words], FILES);
+
+  test("reads its actions and options", () => {
+    const base = { command: "dtab", baseUrl: "http://127.0.0.1:4180", json: false } as const;
+    expect(ask("list")).toEqual({ ...base, action: { action: "list" } });
+    expect(ask("get")).toEqual({ ...base, action: { action: "get", namespace: "default" } });
+    expect(ask("get", "-N", "web")).toEqual({
+      ...base,
+      action: { action: "get", namespace: "web" },
+    });
+    expect(ask("put", "web", "-", "--if-version", "AQ==")).toEqual({
+      ...base,
+      action: { action: "put", namespace: "web", file: "-", version: "AQ==" },
+    });
+    expect(ask("delegate", "/svc/web", "--json", "-n", "[::1]:80")).toEqual({
+      ...base,
+      baseUrl: "http://[::1]:80",
+      json: true,
+      action: { action: "delegate", namespace: "default", path: "/svc/web" },
+    });
+  });
+
+  test.each([
+    [[], "dtab needs one of list, get, put, delete and delegate"],
+    [["lst"], "dtab knows no lst; did you mean list?"],
+    [["list", "x"], "unexpected x after dtab list"],
+    [["put", "web"], "dtab put needs a namespace and a file"],
+    [["put", "web", "a", "b"], "unexpected b after dtab put"],
+    [["delete"], "dtab delete needs a namespace"],
+    [["delegate", "svc"], "dtab delegate needs a path such as /svc/web"],
+    [["get", "--if-version", "a"], "--if-version goes with put only"],
+    [["get", "-n", "nowhere"], "--namerd-addr must be a host and a port"],
+    [["get", "--if-version"], "--if-version needs a value, VERSION"],
+  ])("refuses %p", (words, message) => {
+    const command = ask(...words);
+    expect(command.command === "usage-error" ? command.message : "").toContain(message);
+  });
+});

@@ -1,14 +1,16 @@
 // Reads the command line: argv in, a command out. Knows the file system only through its argument.
 import { extname } from "node:path";
 import { parseArgs as tokenize } from "node:util";
-import { type Address, canonicalIp, parsePort } from "../lib/address.ts";
+import { type Address, canonicalIp, formatAddress, parsePort } from "../lib/address.ts";
 import { readHost } from "../naming/endpoint-line.ts";
 import { parsePath, printPath } from "../naming/path.ts";
 import { suggest } from "../config/suggest.ts";
+import type { DtabAction, DtabCommand } from "./dtab.ts";
 import {
   type CommandSpec,
   COMMANDS,
   COMMON_OPTIONS,
+  DTAB_OPTIONS,
   commandNamed,
   type OptionSpec,
   PROGRAM,
@@ -22,6 +24,9 @@ export type Command =
   | QuickCommand
   | { readonly command: "check"; readonly path: string }
   | { readonly command: "demo" }
+  | ({ readonly command: "dtab" } & DtabCommand)
+  /** Without a path namerd serves the folder ./tmp.discovery. `check` only reads the file. */
+  | { readonly command: "namerd"; readonly path: string | undefined; readonly check: boolean }
   /** `topic` is the name of a command, for the help of that one. */
   | { readonly command: "help"; readonly topic: string | undefined }
   | { readonly command: "version" }
@@ -59,7 +64,7 @@ export function parseArgs(argv: readonly string[], files: FileSystemView): Comma
   if (words.options.has("version")) return { command: "version" };
   const wrong = complaint(words, spec?.options ?? QUICK_OPTIONS);
   if (wrong !== undefined) return usageError(wrong);
-  if (spec !== undefined) return readCommand(spec, words.operands.slice(1));
+  if (spec !== undefined) return readCommand(spec, words);
   if (first === undefined) return usageError("a configuration file is missing");
   if (words.operands.length > 1) return usageError(tooMany(first, words.operands));
   const isQuick = QUICK_OPTIONS.some(({ long }) => words.options.has(long));
@@ -123,6 +128,7 @@ function complaint(words: Words, allowed: readonly OptionSpec[]): string | undef
     if (spec === undefined) return `--${name} does not go with ${words.operands[0]}`;
     if (values.length > 1) return `--${name} is given more than once`;
     const [value] = values;
+    if (spec.value === undefined) continue;
     if (value === undefined || value === "" || value.startsWith("-")) {
       return `--${name} needs a value, ${spec.value}`;
     }
@@ -130,14 +136,69 @@ function complaint(words: Words, allowed: readonly OptionSpec[]): string | undef
   return undefined;
 }
 
-function readCommand(spec: CommandSpec, operands: readonly string[]): Command {
-  const [path, ...more] = operands;
+function readCommand(spec: CommandSpec, { operands, options }: Words): Command {
+  if (spec.name === "dtab") return readDtab(operands.slice(1), options);
+  const [, path, ...more] = operands;
   const expected = spec.operands.length;
   const extra = expected === 0 ? path : more[0];
   if (extra !== undefined) return usageError(`unexpected ${extra} after ${spec.name}`);
   if (spec.name === "demo") return { command: "demo" };
+  const isCheck = options.has("check");
+  if (spec.name === "namerd" && !(isCheck && path === undefined)) {
+    return { command: "namerd", path, check: isCheck };
+  }
   if (path === undefined) return usageError(`${spec.name} needs a configuration file`);
   return { command: "check", path };
+}
+
+function readDtab(operands: readonly string[], options: Words["options"]): Command {
+  const text = (name: (typeof DTAB_OPTIONS)[number]["long"]): string | undefined =>
+    options.get(name)?.[0];
+  const [action, ...rest] = operands;
+  if (action === undefined) {
+    return usageError("dtab needs one of list, get, put, delete and delegate");
+  }
+  const namerd = parseHostPort(text("namerd-addr") ?? QUICK_OPTIONS[1].default);
+  if (namerd === undefined) return wrongValue("namerd-addr", "a host and a port");
+  const read = readDtabAction(action, rest, text("namerd-ns"), text("if-version"));
+  if (typeof read === "string") return usageError(read);
+  return {
+    command: "dtab",
+    baseUrl: `http://${formatAddress({ ip: namerd.host, port: namerd.port })}`,
+    json: options.has("json"),
+    action: read,
+  };
+}
+
+/** What is asked for, or what is wrong with it. */
+function readDtabAction(
+  action: string,
+  rest: readonly string[],
+  option: string | undefined,
+  version: string | undefined,
+): DtabAction | string {
+  const actions: readonly string[] = ["list", "get", "put", "delete", "delegate"];
+  if (!actions.includes(action)) {
+    const meant = suggest(action, actions);
+    return `dtab knows no ${action}${meant === undefined ? "" : `; did you mean ${meant}?`}`;
+  }
+  if (version !== undefined && action !== "put") return `--if-version goes with put only`;
+  const [first, second, ...more] = rest;
+  const extra = action === "put" ? more[0] : action === "list" ? first : second;
+  if (extra !== undefined) return `unexpected ${extra} after dtab ${action}`;
+  const namespace = option ?? "default";
+  if (action === "list") return { action };
+  if (action === "get") return { action, namespace: first ?? namespace };
+  if (action === "delegate") {
+    const path = parsePath(first ?? "");
+    if (!path.ok) return `dtab delegate needs a path such as /svc/web`;
+    return { action, namespace, path: printPath(path.labels) };
+  }
+  if (action === "delete") {
+    return first === undefined ? "dtab delete needs a namespace" : { action, namespace: first };
+  }
+  if (first === undefined || second === undefined) return "dtab put needs a namespace and a file";
+  return { action: "put", namespace: first, file: second, version };
 }
 
 function tooMany(first: string, operands: readonly string[]): string {

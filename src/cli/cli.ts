@@ -18,6 +18,17 @@ export async function runCli(argv: readonly string[]): Promise<number> {
       return await runQuick(command, output);
     case "check":
       return await check(command.path, output);
+    case "namerd": {
+      // Loaded here, so that a running proxy holds none of it.
+      const { checkNamerd, runNamerd } = await import("./namerd.ts");
+      const { path } = command;
+      if (command.check && path !== undefined) return await checkNamerd(path, output);
+      return await runNamerd(path, output);
+    }
+    case "dtab": {
+      const { dtab } = await import("./dtab.ts");
+      return await dtab(command, output);
+    }
     case "demo": {
       const { demo } = await import("./demo.ts");
       return await demo(output);

@@ -77,6 +77,20 @@ export const QUICK_OPTIONS = [
   },
 ] as const satisfies readonly OptionSpec[];
 
+const [, NAMERD_ADDRESS, , NAMESPACE] = QUICK_OPTIONS;
+
+/** Options of `dtab`. */
+export const DTAB_OPTIONS = [
+  NAMERD_ADDRESS,
+  { ...NAMESPACE, summary: "Namespace of get and delegate." },
+  {
+    long: "if-version",
+    value: "VERSION",
+    summary: "Put only where the dtab still has this version, as get shows it.",
+  },
+  { long: "json", summary: "Print JSON, one document." },
+] as const satisfies readonly OptionSpec[];
+
 /** All forms of the command line. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -107,6 +121,32 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     operands: [CONFIG_PATH],
     options: [],
+  },
+  {
+    name: "namerd",
+    usage: "namerd [<PATH>]",
+    summary: "Run a namerd: dtabs and names, over its HTTP API.",
+    details: [
+      "Without a file it serves the names in the folder ./tmp.discovery, which it makes with an example, on port 4180.",
+    ],
+    operands: [CONFIG_PATH],
+    options: [
+      { long: "check", summary: "Only say what is wrong with the file, or that nothing is." },
+    ],
+  },
+  {
+    name: "dtab",
+    usage: "dtab [OPTIONS] <ACTION>",
+    summary: "Look at the dtabs of a namerd, and change them.",
+    details: [
+      "list                      the namespaces",
+      "get [<NS>]                the dtab of a namespace, in a form that put reads",
+      "put <NS> <FILE>           create or replace it by the text of a file; - reads standard input",
+      "delete <NS>               delete it",
+      "delegate <PATH>           every step from a path such as /svc/web to its addresses",
+    ],
+    operands: [],
+    options: DTAB_OPTIONS,
   },
   {
     name: "demo",
@@ -155,6 +195,9 @@ export function helpText(topic?: string): string {
     optionsHelp("OPTIONS", COMMON_OPTIONS),
     ...wordless.map(({ options }) => optionsHelp("OPTIONS WITH A TARGET", options)),
     ...wordless.flatMap(({ details }) => [...details.map((line) => `    ${line}`), ""]),
+    ...COMMANDS.filter(({ name, options }) => name !== undefined && options.length > 0).map(
+      ({ name, options }) => optionsHelp(`OPTIONS OF ${name}`, options),
+    ),
     ...section(
       "ENVIRONMENT",
       ENVIRONMENT.map(({ name, summary }) => [name, summary]),

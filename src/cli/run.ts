@@ -6,13 +6,11 @@ import { formatProblems } from "../config/problems.ts";
 import type { Config } from "../config/types.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
-import { logFilterFromEnv } from "../telemetry/log-filter.ts";
-import { fdSink, nonBlockingCopy } from "../telemetry/log-sink.ts";
-import { LogWriter, logStyle } from "../telemetry/log-writer.ts";
 import type { QuickCommand } from "./args.ts";
 import { exitCodeOf } from "./check.ts";
 import { EXIT } from "./exit-codes.ts";
 import { isTerminal, type Output } from "./output.ts";
+import { systemLog } from "./system-log.ts";
 import { quickConfig } from "./quick.ts";
 
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
@@ -34,11 +32,7 @@ export async function runQuick(command: QuickCommand, output: Output): Promise<n
 
 /** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
 export async function serve(config: Config, source: unknown, output: Output): Promise<number> {
-  const { filter, warnings } = logFilterFromEnv(process.env);
-  const fd = nonBlockingCopy(2);
-  const logSettings = { filter, style: logStyle(isTerminal(2), process.env), fd };
-  const { logger } = new LogWriter({ ...logSettings, sink: fdSink(fd) });
-  for (const warning of warnings) logger("cli").warn(warning);
+  const { logger, logSettings } = systemLog();
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
   try {
     const parts = {

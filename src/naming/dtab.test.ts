@@ -40,7 +40,7 @@ describe("parseDtab()", () => {
     ["/foo/*bar/baz => !", "1:7: '=>' expected but 'b' found at '/foo/*[b]ar/baz => !'"],
     ["/foo* => !", "1:5: '=>' expected but '*' found at '/foo[*] => !'"],
     ["/a/ => /b", "1:4: label char expected but ' ' found at '/a/[ ]=> /b'"],
-    ["/a =>", "1:6: simple expected but end of input found at '/a =>[]'"],
+    ["/a =>", "1:6: a path, ~, !, $ or ( expected but end of input found at '/a =>[]'"],
     ["/a => /b\n/c => /d", "2:1: ';' or end of input expected but '/' found at '[/]c => /d'"],
     [
       "# rules\n/a => /b; # one\n/c => /d {x}",

@@ -42,14 +42,14 @@ describe("parseTree()", () => {
   ])("reads %p", (text, tree) => expect(treeOf(text)).toEqual(tree));
 
   test.each([
-    ["", "1:1: simple expected but end of input found at '[]'"],
-    ["#", "1:2: simple expected but end of input found at '#[]'"],
-    ["/foo &", "1:7: simple expected but end of input found at '/foo &[]'"],
+    ["", "1:1: a path, ~, !, $ or ( expected but end of input found at '[]'"],
+    ["#", "1:2: a path, ~, !, $ or ( expected but end of input found at '#[]'"],
+    ["/foo &", "1:7: a path, ~, !, $ or ( expected but end of input found at '/foo &[]'"],
     ["/foo & 0.1.2 * /bar", "1:11: number char expected but '.' found at '/foo & 0.1[.]2 * /bar'"],
     ["/foo & . * /bar", "1:8: weight expected but '.' found at '/foo & [.] * /bar'"],
     ["2 /foo", "1:3: '*' expected but '/' found at '2 [/]foo'"],
-    ["-1 * /foo", "1:1: simple expected but '-' found at '[-]1 * /foo'"],
-    ["/foo |\n\n  | /bar", "3:3: simple expected but '|' found at '  [|] /bar'"],
+    ["-1 * /foo", "1:1: a path, ~, !, $ or ( expected but '-' found at '[-]1 * /foo'"],
+    ["/foo |\n\n  | /bar", "3:3: a path, ~, !, $ or ( expected but '|' found at '  [|] /bar'"],
     ["(/foo", "1:6: ')' expected but end of input found at '(/foo[]'"],
     ["/foo)", "1:5: end of input expected but ')' found at '/foo[)]'"],
     ["/foo/ | /bar", "1:6: label char expected but ' ' found at '/foo/[ ]| /bar'"],

@@ -86,7 +86,7 @@ function readSimple(scanner: Scanner, nesting: number): PathTree | undefined {
   if (scanner.eat("~")) return { kind: "neg" };
   if (scanner.eat("$")) return { kind: "empty" };
   // Finagle's word for what may stand here: a path, `!`, `~`, `$` or a group.
-  if (scanner.peek() !== "(") return scanner.fail("simple");
+  if (scanner.peek() !== "(") return scanner.fail("a path, ~, !, $ or (");
   if (nesting === MAX_NESTING) {
     return scanner.reject(`more than ${MAX_NESTING} parentheses within each other`);
   }
