@@ -24,7 +24,11 @@ function setup(workers: number) {
     workers,
     bufferSizeBytes: 16_384,
     maxDescriptors: 1_000,
-    logSettings: { filter: [{ module: "", threshold: "off" }], style: "json", fd: 2 },
+    logSettings: {
+      filter: [{ module: "", threshold: "off" }],
+      style: "json",
+      target: { fd: 2, by: "write" },
+    },
     aggregate,
     clock: systemClock,
     rng: seededRng(1),

@@ -10,7 +10,7 @@ import { seededRng } from "../lib/rng.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import { createNamers, type NamerSet } from "./create-namers.ts";
-import { systemFolderWatches } from "./folder-watches.ts";
+import { systemFolderWatches } from "./fs/folder-watches.ts";
 import { LINGER_MS } from "./followed-names.ts";
 import { InProcessInterpreter } from "./in-process.ts";
 import type { Binding } from "./interpreter.ts";

@@ -99,8 +99,8 @@ export async function createNamers(
 async function make(prefix: string, config: NamerConfig, deps: Deps): Promise<GuardedNamer> {
   switch (config.kind) {
     case "io.l5d.fs": {
-      const { FsNamer } = await import("./fs-namer.ts");
-      const { systemFolderWatches: folders } = await import("./folder-watches.ts");
+      const { FsNamer } = await import("./fs/fs-namer.ts");
+      const { systemFolderWatches: folders } = await import("./fs/folder-watches.ts");
       return new FsNamer(prefix, config, { ...deps, folders });
     }
     case "io.l5d.static": {
@@ -112,21 +112,21 @@ async function make(prefix: string, config: NamerConfig, deps: Deps): Promise<Gu
       return rewriteNamer(config);
     }
     case "io.l5d.dnssrv": {
-      const { dnsSrvSource } = await import("./dnssrv-namer.ts");
+      const { dnsSrvSource } = await import("./dns/dnssrv-namer.ts");
       const withinMs = config.refreshIntervalMs + SLOW_LOOKUP_MS;
       return overSource(prefix, dnsSrvSource(config, deps), deps, withinMs);
     }
     case "io.l5d.consul": {
-      const { consulSource, CONSUL_CONFIRMS_WITHIN_MS } = await import("./consul-namer.ts");
+      const { consulSource, CONSUL_CONFIRMS_WITHIN_MS } = await import("./consul/consul-namer.ts");
       return overSource(prefix, consulSource(config, deps), deps, CONSUL_CONFIRMS_WITHIN_MS);
     }
     case "io.l5d.k8s":
     case "io.l5d.k8s.ns": {
-      const { k8sSource } = await import("./k8s-namer.ts");
+      const { k8sSource } = await import("./k8s/k8s-namer.ts");
       return overSource(prefix, k8sSource(config, deps), deps, K8S_CONFIRMS_WITHIN_MS);
     }
     case "io.l5d.etcd": {
-      const { etcdSource, ETCD_CONFIRMS_WITHIN_MS } = await import("./etcd-namer.ts");
+      const { etcdSource, ETCD_CONFIRMS_WITHIN_MS } = await import("./etcd/etcd-namer.ts");
       return overSource(prefix, etcdSource(config, deps), deps, ETCD_CONFIRMS_WITHIN_MS);
     }
     default:

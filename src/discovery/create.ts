@@ -61,12 +61,12 @@ async function make(
       return new InProcessInterpreter(parts.names ?? (await onlyBuiltIn(parts)), config.dtab);
     }
     case "io.l5d.namerd.http": {
-      const { NamerdInterpreter } = await import("./namerd.ts");
+      const { NamerdInterpreter } = await import("./namerd/namerd.ts");
       return new NamerdInterpreter(config, { clock, rng, log, metrics });
     }
     case "io.l5d.fs": {
-      const { FsResolver } = await import("./fs.ts");
-      const { systemFolderWatches: folders } = await import("./folder-watches.ts");
+      const { FsResolver } = await import("./fs/fs.ts");
+      const { systemFolderWatches: folders } = await import("./fs/folder-watches.ts");
       return oneBranch(new FsResolver(config, { clock, rng, log, metrics, lookup, folders }));
     }
     case "io.l5d.static": {

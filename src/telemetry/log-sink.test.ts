@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fdSink, nonBlockingCopy } from "./log-sink.ts";
+import { fdSink, type LogTarget, openLogTarget } from "./log-sink.ts";
 
 const LINE = `${"x".repeat(4095)}\n`;
 const cleanUps: (() => void)[] = [];
@@ -30,23 +30,23 @@ function pipe(): { readonly path: string; readonly fd: number } {
   return { path, fd: open(path, "r+") };
 }
 
-function copyOf(fd: number): number {
-  const copy = nonBlockingCopy(fd);
-  if (copy !== fd) cleanUps.push(() => closeSync(copy));
-  return copy;
+function targetOf(fd: number): LogTarget {
+  const target = openLogTarget(fd);
+  if (target.fd !== fd) cleanUps.push(() => closeSync(target.fd));
+  return target;
 }
 
 describe("fdSink()", () => {
   test("appends whole lines to a file", () => {
     const path = temporaryPath("log");
-    const sink = fdSink(copyOf(open(path, "a")));
+    const sink = fdSink(targetOf(open(path, "a")));
     expect([sink("one\n"), sink("zwei ü\n")]).toEqual([true, true]);
     expect(readFileSync(path, "utf8")).toBe("one\nzwei ü\n");
   });
 
   test("loses lines instead of waiting when nobody reads the pipe, and takes more once there is room", () => {
     const { fd } = pipe();
-    const sink = fdSink(copyOf(fd));
+    const sink = fdSink(targetOf(fd));
     let taken = 0;
     while (sink(LINE)) taken++;
     expect(taken).toBeGreaterThan(0);
@@ -64,7 +64,7 @@ describe("fdSink()", () => {
     const flags = (): string =>
       /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "";
     const before = flags();
-    expect(copyOf(fd)).not.toBe(fd);
+    expect(targetOf(fd).fd).not.toBe(fd);
     expect(flags()).toBe(before);
   });
 
@@ -74,15 +74,15 @@ describe("fdSink()", () => {
     const reader = openSync(path, "r+");
     const writer = open(path, "w");
     closeSync(reader);
-    expect(fdSink(writer)("line\n")).toBe(false);
-    expect(fdSink(99_999)("line\n")).toBe(false);
-    expect(nonBlockingCopy(99_999)).toBe(99_999);
+    expect(fdSink(openLogTarget(writer))("line\n")).toBe(false);
+    const none = openLogTarget(99_999);
+    expect([none.fd, fdSink(none)("line\n")]).toEqual([99_999, false]);
   });
 
   test("begins a new line after one that went out in half", () => {
     // A pipe takes what is longer than PIPE_BUF in parts: here one page of two.
     const { fd } = pipe();
-    const sink = fdSink(copyOf(fd));
+    const sink = fdSink(targetOf(fd));
     let taken = 0;
     while (sink(LINE)) taken++;
     const buffer = Buffer.alloc(LINE.length);
@@ -101,13 +101,13 @@ describe("fdSink()", () => {
 
   test("writes the lines of several threads whole into one pipe", async () => {
     const script = `
-      import { nonBlockingCopy, fdSink } from ${JSON.stringify(join(import.meta.dir, "log-sink.ts"))};
+      import { openLogTarget, fdSink } from ${JSON.stringify(join(import.meta.dir, "log-sink.ts"))};
       import { isMainThread, Worker, workerData } from "node:worker_threads";
       if (isMainThread) {
-        const fd = nonBlockingCopy(2);
-        for (const letter of "abc") new Worker(process.argv[1], { workerData: { fd, letter } });
+        const target = openLogTarget(2);
+        for (const letter of "abc") new Worker(process.argv[1], { workerData: { target, letter } });
       } else {
-        const sink = fdSink(workerData.fd);
+        const sink = fdSink(workerData.target);
         const line = workerData.letter.repeat(3000) + "\\n";
         for (let count = 0; count < 300; ) if (sink(line)) count++;
       }`;

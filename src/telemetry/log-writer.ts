@@ -9,7 +9,7 @@ import {
 } from "./log.ts";
 import { type LogFilter, thresholdOf } from "./log-filter.ts";
 import { logLine, type LogStyle } from "./log-line.ts";
-import { fdSink, type LogSink, nonBlockingCopy } from "./log-sink.ts";
+import { fdSink, type LogSink, openLogTarget } from "./log-sink.ts";
 
 export interface LogWriterOptions {
   readonly filter: LogFilter;
@@ -19,13 +19,16 @@ export interface LogWriterOptions {
   readonly clock?: Clock;
 }
 
-/** Text for a person at a terminal, coloured unless `NO_COLOR` is set (https://no-color.org), else JSON. */
+/**
+ * Text for a person at a terminal, else JSON. Coloured unless `NO_COLOR` is set (https://no-color.org) or `TERM` is
+ * `dumb`: a terminal that knows no escape sequences.
+ */
 export function logStyle(
   isTerminal: boolean,
   env: Readonly<Record<string, string | undefined>>,
 ): LogStyle {
   if (!isTerminal) return "json";
-  return (env["NO_COLOR"] ?? "") === "" ? "colour" : "text";
+  return (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb" ? "colour" : "text";
 }
 
 /** The log of one thread. Nothing here throws, whatever is logged and wherever it goes. */
@@ -41,7 +44,7 @@ export class LogWriter {
   constructor({
     filter,
     style,
-    sink = fdSink(nonBlockingCopy(2)),
+    sink = fdSink(openLogTarget(2)),
     clock = systemClock,
   }: LogWriterOptions) {
     this.#filter = filter;

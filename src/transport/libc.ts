@@ -24,6 +24,13 @@ export interface Libc {
   exit(code: number): void;
   /** Whether the peer has closed or reset: looks at the next byte without taking it. */
   peerHasClosed(fd: number): boolean;
+  /** Sends to a socket, at most 4096 bytes, without waiting and without a signal. How many bytes it took, -1 for none. */
+  sendNow(fd: number, bytes: Uint8Array): number;
+  /**
+   * Writes to a pipe or a terminal, at most 4096 bytes, without waiting, though the descriptor may block. How many
+   * bytes it took, -1 for none.
+   */
+  writeNow(fd: number, bytes: Uint8Array): number;
 }
 
 const SYMBOLS = {
@@ -33,8 +40,16 @@ const SYMBOLS = {
   socket: { args: ["int", "int", "int"], returns: "int" },
   connect: { args: ["int", "ptr", "int"], returns: "int" },
   recv: { args: ["int", "ptr", "usize", "int"], returns: "int" },
+  send: { args: ["int", "ptr", "usize", "int"], returns: "i64" },
+  write: { args: ["int", "ptr", "usize"], returns: "i64" },
+  poll: { args: ["ptr", "u64", "int"], returns: "int" },
   _exit: { args: ["int"], returns: "void" },
   __errno_location: { args: [], returns: "ptr" },
+} as const;
+
+/** Only glibc 2.26 and later have it. */
+const NEWER_SYMBOLS = {
+  pwritev2: { args: ["int", "ptr", "int", "i64", "int"], returns: "i64" },
 } as const;
 
 // Linux constants; the numbers differ elsewhere, so that other systems use the fallback.
@@ -43,6 +58,11 @@ const AF_INET6 = 10;
 const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const MSG_PEEK_DONTWAIT = 0x2 | 0x40;
+const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
+const RWF_NOWAIT = 8;
+const POLLOUT = 4;
+/** What a pipe takes whole or not at all (PIPE_BUF). A pipe that is writable for poll(2) has room for that. */
+const PIPE_BUF = 4096;
 const EINPROGRESS = 115;
 const EAGAIN = 11;
 
@@ -75,6 +95,7 @@ function load(): Libc | undefined {
       const location = symbols.__errno_location();
       return location === null ? 0 : read.i32(location, 0);
     };
+    const { sendNow, writeNow } = writes(symbols, errno);
     return {
       dup: (fd) => symbols.fcntl(fd, F_DUPFD_CLOEXEC, 3),
       close: (fd) => symbols.close(fd),
@@ -91,7 +112,57 @@ function load(): Libc | undefined {
         const got = symbols.recv(fd, peekedAt, 1, MSG_PEEK_DONTWAIT);
         return got === 0 || (got < 0 && errno() !== EAGAIN);
       },
+      sendNow,
+      writeNow,
     };
+  } catch {
+    return undefined;
+  }
+}
+
+type Symbols = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+
+/** The writes that do not wait, from memory of their own. */
+function writes(symbols: Symbols, errno: () => number): Pick<Libc, "sendNow" | "writeNow"> {
+  const page = new Uint8Array(PIPE_BUF);
+  const pageAt = ptr(page);
+  /** Puts what is to be written at `pageAt`. */
+  const fill = (bytes: Uint8Array): number => {
+    const length = Math.min(bytes.length, PIPE_BUF);
+    page.set(bytes.subarray(0, length));
+    return length;
+  };
+  // struct iovec: address and length; struct pollfd: descriptor, events, revents.
+  const vector = new BigUint64Array(new ArrayBuffer(16));
+  vector[0] = BigInt(pageAt);
+  const vectorAt = ptr(vector);
+  const polled = new DataView(new ArrayBuffer(8));
+  const polledAt = ptr(polled);
+  const pwritev2 = newerSymbols()?.pwritev2;
+  const hasRoom = (fd: number): boolean => {
+    polled.setInt32(0, fd, true);
+    polled.setInt32(4, POLLOUT, true);
+    return symbols.poll(polledAt, 1, 0) === 1 && (polled.getInt16(6, true) & POLLOUT) !== 0;
+  };
+  return {
+    sendNow: (fd, bytes) => Number(symbols.send(fd, pageAt, fill(bytes), MSG_DONTWAIT_NOSIGNAL)),
+    writeNow(fd, bytes) {
+      const length = fill(bytes);
+      if (pwritev2 !== undefined) {
+        vector[1] = BigInt(length);
+        // Pipes take RWF_NOWAIT since Linux 6.4 or so; named ones and terminals do not (seen with 6.18).
+        const written = Number(pwritev2(fd, vectorAt, 1, -1, RWF_NOWAIT));
+        if (written >= 0 || errno() === EAGAIN) return written;
+      }
+      // Another writer may take the room between the two calls; then this one waits until there is some again.
+      return hasRoom(fd) ? Number(symbols.write(fd, pageAt, length)) : -1;
+    },
+  };
+}
+
+function newerSymbols() {
+  try {
+    return dlopen("libc.so.6", NEWER_SYMBOLS).symbols;
   } catch {
     return undefined;
   }

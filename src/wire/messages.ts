@@ -2,14 +2,14 @@
 import type { DestinationConfig, ServerTlsConfig } from "../config/types.ts";
 import type { LogFilter } from "../telemetry/log-filter.ts";
 import type { LogStyle } from "../telemetry/log-line.ts";
+import type { LogTarget } from "../telemetry/log-sink.ts";
 import type { RegistryEvent } from "../telemetry/registry.ts";
 
 /** What is logged, and how. */
 export interface LogSettings {
   readonly filter: LogFilter;
   readonly style: LogStyle;
-  /** Where lines go: one descriptor for all threads (see nonBlockingCopy in telemetry/log-sink.ts). */
-  readonly fd: number;
+  readonly target: LogTarget;
 }
 
 /** What a worker is started with. */

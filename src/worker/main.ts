@@ -3,6 +3,7 @@ import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import { fdSink } from "../telemetry/log-sink.ts";
 import { LogWriter } from "../telemetry/log-writer.ts";
+import { libc } from "../transport/libc.ts";
 import type { ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { DataPlane } from "./data-plane.ts";
 import { Inbox } from "./inbox.ts";
@@ -15,7 +16,7 @@ const inbox = new Inbox(apply, systemClock);
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.type !== "start") return inbox.push(data);
-  const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.fd) });
+  const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.target, libc) });
   dataPlane = new DataPlane({ start: data, clock: systemClock, rng: systemRng(), logger, send });
   send({ type: "ready" });
 };

@@ -1,5 +1,5 @@
 // What the tests of Consul names share: a fake agent, a clock that stands still, and one name that is watched.
-import { consulSource } from "../../src/discovery/consul-namer.ts";
+import { consulSource } from "../../src/discovery/consul/consul-namer.ts";
 import type { HostAnswer } from "../../src/discovery/host-lookup.ts";
 import type { LeafSource } from "../../src/discovery/namer.ts";
 import type { ConsulNamerConfig } from "../../src/config/namer-types.ts";

@@ -1,6 +1,6 @@
 // One range of an etcd that is followed, with a fake clock, and what was heard of it.
-import { EtcdClient, keysBelow } from "../../src/discovery/etcd-client.ts";
-import { EtcdWatch } from "../../src/discovery/etcd-watch.ts";
+import { EtcdClient, keysBelow } from "../../src/discovery/etcd/etcd-client.ts";
+import { EtcdWatch } from "../../src/discovery/etcd/etcd-watch.ts";
 import type { Cancel } from "../../src/lib/clock.ts";
 import { seededRng } from "../../src/lib/rng.ts";
 import type { LogFields, Logger } from "../../src/telemetry/log.ts";

@@ -1,6 +1,6 @@
 // A fake API server, a fake clock and a source between them, with the waits that tests of the namer need.
 import type { K8sNamerConfig } from "../../src/config/namer-types.ts";
-import { k8sSource } from "../../src/discovery/k8s-namer.ts";
+import { k8sSource } from "../../src/discovery/k8s/k8s-namer.ts";
 import type { LeafSource } from "../../src/discovery/namer.ts";
 import type { Cancel } from "../../src/lib/clock.ts";
 import { seededRng } from "../../src/lib/rng.ts";

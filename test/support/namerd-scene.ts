@@ -2,7 +2,7 @@
 import type { NamerdConfig } from "../../src/config/types.ts";
 import type { Binding } from "../../src/discovery/interpreter.ts";
 import { ResolverMetrics } from "../../src/discovery/metrics.ts";
-import { NamerdInterpreter } from "../../src/discovery/namerd.ts";
+import { NamerdInterpreter } from "../../src/discovery/namerd/namerd.ts";
 import type { Cancel } from "../../src/lib/clock.ts";
 import { seededRng } from "../../src/lib/rng.ts";
 import type { Resolution } from "../../src/naming/resolution.ts";

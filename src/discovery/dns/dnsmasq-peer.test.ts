@@ -7,7 +7,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { seededRng } from "../../lib/rng.ts";
 import type { Resolution } from "../../naming/resolution.ts";
 import { type Logger, silentLogger } from "../../telemetry/log.ts";
-import { dnsSrvSource } from "../dnssrv-namer.ts";
+import { dnsSrvSource } from "./dnssrv-namer.ts";
 import { HostEndpoints } from "../host-endpoints.ts";
 import type { HostAnswer, HostLookup } from "../host-lookup.ts";
 import { DnsClient } from "./client.ts";

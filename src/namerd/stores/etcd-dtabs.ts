@@ -1,6 +1,6 @@
 // The namespaces that stand in etcd: which keys are namespaces, and what their texts say.
-import type { EtcdKv } from "../../discovery/etcd-answer.ts";
-import { printKey } from "../../discovery/etcd-keys.ts";
+import type { EtcdKv } from "../../discovery/etcd/etcd-answer.ts";
+import { printKey } from "../../discovery/etcd/etcd-keys.ts";
 import { parseDtab } from "../../naming/dtab.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Observed, StoredDtab } from "../store.ts";

@@ -1,7 +1,7 @@
 // One who observes something in etcd. Hears nothing older than what stood there when it began.
-import type { EtcdRange } from "../../discovery/etcd-answer.ts";
-import type { EtcdClient, KeyRange } from "../../discovery/etcd-client.ts";
-import type { EtcdState } from "../../discovery/etcd-watch.ts";
+import type { EtcdRange } from "../../discovery/etcd/etcd-answer.ts";
+import type { EtcdClient, KeyRange } from "../../discovery/etcd/etcd-client.ts";
+import type { EtcdState } from "../../discovery/etcd/etcd-watch.ts";
 import type { Observed } from "../store.ts";
 
 /**

@@ -12,7 +12,7 @@ import {
 import { Etcd } from "../../../test/support/peers/etcd.ts";
 import { has } from "../../../test/support/peers/tools.ts";
 import { until } from "../../../test/support/until.ts";
-import { ETCD_TIMEOUT_MS } from "../../discovery/etcd-client.ts";
+import { ETCD_TIMEOUT_MS } from "../../discovery/etcd/etcd-client.ts";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { systemRng } from "../../lib/rng.ts";
 import { printDtab } from "../../naming/dtab.ts";

@@ -5,9 +5,9 @@ import {
   type EtcdResult,
   keysBelow,
   type KeyRange,
-} from "../../discovery/etcd-client.ts";
-import { keyPrefix } from "../../discovery/etcd-keys.ts";
-import { type EtcdState, EtcdWatch } from "../../discovery/etcd-watch.ts";
+} from "../../discovery/etcd/etcd-client.ts";
+import { keyPrefix } from "../../discovery/etcd/etcd-keys.ts";
+import { type EtcdState, EtcdWatch } from "../../discovery/etcd/etcd-watch.ts";
 import { httpTls } from "../../discovery/http-tls.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Rng } from "../../lib/rng.ts";
