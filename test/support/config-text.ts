@@ -1,7 +1,9 @@
 // Loads configurations from texts, with files that exist only in the test.
 import type { LoadResult } from "../../src/config/load-result.ts";
 import { loadText } from "../../src/config/load.ts";
+import { loadNamerdText } from "../../src/config/load-namerd.ts";
 import { formatProblem } from "../../src/config/problems.ts";
+import type { Surroundings } from "../../src/config/surroundings.ts";
 import type { Config } from "../../src/config/types.ts";
 
 /** Loads `text` as `/etc/l5d/l5d.yml`. `files` are texts by absolute path; `/disco` is the only directory. */
@@ -10,7 +12,14 @@ export function loadConfigText(
   files: Readonly<Record<string, string>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): LoadResult {
-  return loadText(text, "l5d.yml", {
+  return loadText(text, "l5d.yml", surroundingsWith(files, environment));
+}
+
+function surroundingsWith(
+  files: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string>> = {},
+): Surroundings {
+  return {
     baseDir: "/etc/l5d",
     readFile(path) {
       const content = files[path];
@@ -25,7 +34,7 @@ export function loadConfigText(
     },
     cores: 8,
     nowMs: Date.now(),
-  });
+  };
 }
 
 /** All problems, or all warnings of a good configuration, a line each. */
@@ -34,6 +43,15 @@ export function problemsIn(
   files?: Readonly<Record<string, string>>,
 ): readonly string[] {
   const result = loadConfigText(text, files);
+  return (result.ok ? result.warnings : result.problems).map(formatProblem);
+}
+
+/** The same of a configuration of namerd. */
+export function namerdProblemsIn(
+  text: string,
+  files: Readonly<Record<string, string>> = {},
+): readonly string[] {
+  const result = loadNamerdText(text, "namerd.yml", surroundingsWith(files));
   return (result.ok ? result.warnings : result.problems).map(formatProblem);
 }
 

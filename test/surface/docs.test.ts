@@ -6,7 +6,7 @@ import { CATALOGUE } from "../../src/telemetry/catalogue.ts";
 import { MAY_IMPORT } from "../../tools/check-layers.ts";
 import { projectFiles, ROOT } from "../../tools/source-tree.ts";
 import { issue, makeCa } from "../support/certs.ts";
-import { problemsIn } from "../support/config-text.ts";
+import { namerdProblemsIn, problemsIn } from "../support/config-text.ts";
 
 /** Written by `npm run bench -- --save`, which takes a machine and its time. */
 const PRODUCED = new Set(["docs/benchmark.svg", "bench/results/latest.md"]);
@@ -104,12 +104,15 @@ describe("a configuration in the documentation", () => {
   test("is there, whole and in part", () => {
     expect(whole.length).toBeGreaterThan(5);
     expect(blocks.length).toBeGreaterThan(whole.length);
+    expect(whole.some(({ info }) => info.endsWith("namerd"))).toBe(true);
   });
 
-  for (const { place, text } of whole) {
+  for (const { place, info, text } of whole) {
     test(`${place} loads without a problem`, async () => {
       const files = await filesFor(text);
-      expect(problemsIn(text.replace(/^(\s*rootDir:) \S+/gm, "$1 /disco"), files)).toEqual([]);
+      const withFolder = text.replace(/^(\s*(?:- )?rootDir:) \S+/gm, "$1 /disco");
+      const problems = info.endsWith("namerd") ? namerdProblemsIn : problemsIn;
+      expect(problems(withFolder, files)).toEqual([]);
     });
   }
 

@@ -1,13 +1,15 @@
-// Every file in examples/ is a configuration that loads without a warning.
+// Every file in examples/ is a configuration, of the proxy or of namerd, that loads without a warning.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
+import { loadNamerdConfig } from "../../src/config/load-namerd.ts";
 import { issue, makeCa } from "../support/certs.ts";
 
 const EXAMPLES = join(import.meta.dir, "../../examples");
 const FILES = readdirSync(EXAMPLES).filter((file) => /\.(ya?ml|json)$/.test(file));
+const NAMERD_FILES = FILES.filter((file) => file.startsWith("namerd"));
 
 describe("examples", () => {
   const folder = mkdtempSync(join(tmpdir(), "l5d-examples-"));
@@ -20,13 +22,15 @@ describe("examples", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test("there are some of YAML and of JSON", () => {
-    expect(FILES.length).toBeGreaterThanOrEqual(5);
+    expect(FILES.length).toBeGreaterThanOrEqual(11);
     expect(FILES.some((file) => file.endsWith(".json"))).toBe(true);
+    expect(NAMERD_FILES).toContain("namerd.yml");
   });
 
   for (const file of FILES) {
     test(`${file} loads without a problem`, async () => {
-      const result = await loadConfig(join(folder, file));
+      const load = NAMERD_FILES.includes(file) ? loadNamerdConfig : loadConfig;
+      const result = await load(join(folder, file));
       expect(result).toMatchObject({ ok: true, warnings: [] });
     });
   }

@@ -6,6 +6,7 @@ import { code, GENERATED, page, table } from "./markdown.ts";
 const SECTIONS: readonly { readonly title: string; readonly holds: (path: string) => boolean }[] = [
   { title: "Top level", holds: (path) => !path.includes(".") },
   { title: "Admin server", holds: (path) => path.startsWith("admin.") },
+  { title: "Namers", holds: (path) => path.startsWith("namers[].") },
   { title: "Interpreter", holds: (path) => path.startsWith("routers[].interpreter.") },
   { title: "Servers", holds: (path) => path.startsWith("routers[].servers[].") },
   { title: "Client", holds: (path) => path.startsWith("routers[].client.") },
@@ -50,7 +51,15 @@ export function configPage(): string {
   const [lost] = left;
   if (lost !== undefined) throw new Error(`no section of config.md holds ${lost.path}`);
   // The section of routers gathers what the sections below it have not, but is read before them.
-  const order = ["Top level", "Admin server", "Routers", "Interpreter", "Servers", "Client"];
+  const order = [
+    "Top level",
+    "Admin server",
+    "Routers",
+    "Interpreter",
+    "Namers",
+    "Servers",
+    "Client",
+  ];
   const sorted = order.flatMap((title) => sections.filter((known) => known.title === title));
   return page(
     GENERATED,
