@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { adminPage } from "./docs/admin-page.ts";
 import { cliPage } from "./docs/cli-page.ts";
-import { configPage } from "./docs/config-page.ts";
+import { configPage, namerdPage } from "./docs/config-page.ts";
 import { metricsPage } from "./docs/metrics-page.ts";
-import { configJsonSchema } from "../src/config/json-schema.ts";
+import { configJsonSchema, jsonSchemaOf } from "../src/config/json-schema.ts";
+import { namerdSchema } from "../src/config/namerd-schema.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -14,6 +15,8 @@ export function generatePages(): ReadonlyMap<string, string> {
   const pages = new Map([
     ["docs/reference/config.schema.json", JSON.stringify(configJsonSchema(), null, 2)],
     ["docs/reference/config.md", configPage()],
+    ["docs/reference/namerd.schema.json", JSON.stringify(jsonSchemaOf(namerdSchema), null, 2)],
+    ["docs/reference/namerd.md", namerdPage()],
     ["docs/reference/cli.md", cliPage()],
     ["docs/reference/metrics.md", metricsPage()],
     ["docs/reference/admin-api.md", adminPage()],

@@ -98,7 +98,7 @@ export class DtabClient {
       throw new NamerdError("CONFLICT", "the dtab has changed since that version: get it again");
     }
     const text = quote(await response.text().catch(() => ""));
-    const detail = text === "" ? "" : `: ${text}`;
+    const detail = text === "" ? "; its log may say more" : `: ${text}`;
     throw new NamerdError(
       "REFUSED",
       `namerd answered with HTTP status ${response.status}${detail}`,

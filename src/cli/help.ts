@@ -21,6 +21,8 @@ export interface CommandSpec {
   /** Further sentences, a line each. */
   readonly details: readonly string[];
   readonly operands: readonly { readonly name: string; readonly summary: string }[];
+  /** What the first operand may be, with its own operands, where it is a word. */
+  readonly actions?: readonly { readonly name: string; readonly summary: string }[];
   readonly options: readonly OptionSpec[];
 }
 
@@ -138,14 +140,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "dtab",
     usage: "dtab [OPTIONS] <ACTION>",
     summary: "Look at the dtabs of a namerd, and change them.",
-    details: [
-      "list                      the namespaces",
-      "get [<NS>]                the dtab of a namespace, in a form that put reads",
-      "put <NS> <FILE>           create or replace it by the text of a file; - reads standard input",
-      "delete <NS>               delete it",
-      "delegate <PATH>           every step from a path such as /svc/web to its addresses",
-    ],
+    details: [],
     operands: [],
+    actions: [
+      { name: "list", summary: "The namespaces." },
+      { name: "get [<NS>]", summary: "The dtab of a namespace, in a form that put reads." },
+      { name: "put <NS> <FILE>", summary: "Create it, or replace it. - reads standard input." },
+      { name: "delete <NS>", summary: "Delete it." },
+      { name: "delegate <PATH>", summary: "Every step from a path to its addresses." },
+    ],
     options: DTAB_OPTIONS,
   },
   {
@@ -236,8 +239,13 @@ function commandHelp(command: CommandSpec): string {
       "OPERANDS",
       command.operands.map(({ name, summary }) => [name, summary]),
     ),
+    ...section(
+      "ACTIONS",
+      (command.actions ?? []).map(({ name, summary }) => [name, summary]),
+    ),
   ];
-  const options = command.options.length > 0 ? optionsHelp("COMMAND OPTIONS", command.options) : "";
+  const options =
+    command.options.length > 0 ? `\n${optionsHelp("COMMAND OPTIONS", command.options)}` : "";
   return `${lines.join("\n")}${options}`;
 }
 

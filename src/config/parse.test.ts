@@ -151,6 +151,13 @@ bufferSize: 8192
   ]);
 });
 
+test("A configuration of namerd is sent to its command, and told nothing else", () => {
+  const text = "storage: {kind: io.l5d.inMemory}\ninterfaces: [{kind: io.l5d.httpController}]\n";
+  expect(problemsIn(text)).toEqual([
+    "l5d.yml:2:1: error: interfaces: this is a configuration of namerd: run it with linkerd-tcp namerd",
+  ]);
+});
+
 describe("any input", () => {
   const isResult = (text: string): void => {
     const result = loadConfigText(text);

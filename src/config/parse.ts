@@ -40,6 +40,13 @@ export function parseConfig(text: string, name: string): ParsedFile {
     );
     return { file: undefined, raw, problems };
   }
+  if (childOf(raw, "routers") === undefined && childOf(raw, "interfaces") !== undefined) {
+    problems.keyError(
+      ["interfaces"],
+      "this is a configuration of namerd: run it with linkerd-tcp namerd",
+    );
+    return { file: undefined, raw, problems };
+  }
   return { file: fit(raw, fileSchema, problems), raw, problems };
 }
 

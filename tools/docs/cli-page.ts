@@ -15,7 +15,7 @@ export function cliPage(): string {
   return page(
     GENERATED,
     "# Command line",
-    ...COMMANDS.flatMap(({ usage, summary, details, operands, options }) => [
+    ...COMMANDS.flatMap(({ usage, summary, details, operands, actions = [], options }) => [
       `## ${code(`${PROGRAM} ${usage}`)}`,
       summary,
       ...(details.length === 0 ? [] : [details.join("\n")]),
@@ -25,6 +25,14 @@ export function cliPage(): string {
             table(
               ["Operand", "Meaning"],
               operands.map(({ name, summary: says }) => [code(name), says]),
+            ),
+          ]),
+      ...(actions.length === 0
+        ? []
+        : [
+            table(
+              ["Action", "Meaning"],
+              actions.map(({ name, summary: says }) => [code(name), says]),
             ),
           ]),
       ...(options.length === 0 ? [] : [optionTable(options)]),

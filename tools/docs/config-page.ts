@@ -1,9 +1,11 @@
-// docs/reference/config.md: every key of the configuration file.
-import type { JsonSchema } from "../../src/config/json-schema.ts";
+// docs/reference/config.md and namerd.md: every key of the configuration files.
+import { type JsonSchema, jsonSchemaOf } from "../../src/config/json-schema.ts";
 import { type ConfigKey, configKeys } from "../../src/config/keys.ts";
+import { namerdSchema } from "../../src/config/namerd-schema.ts";
 import { code, GENERATED, page, table } from "./markdown.ts";
 
-const SECTIONS: readonly { readonly title: string; readonly holds: (path: string) => boolean }[] = [
+/** Sections of the proxy's file. */
+const SECTIONS: readonly Section[] = [
   { title: "Top level", holds: (path) => !path.includes(".") },
   { title: "Admin server", holds: (path) => path.startsWith("admin.") },
   { title: "Namers", holds: (path) => path.startsWith("namers[].") },
@@ -31,25 +33,32 @@ A file of 0.1 loads as it is, and means the same, except that:
   \`maxConsecutiveFailures\`, and a key without a value.
 - \`metricsIntervalSecs\` has no effect: metrics are always current.`;
 
-const SYNTAX = `A file is YAML or, if its first character is \`{\`, JSON. Unknown keys are errors, and \`linkerd-tcp check\` prints all
-problems of a file at once. For completion in an editor, \`config.schema.json\` is the JSON Schema of the file; YAML names
+function syntax(command: string, schema: string): string {
+  return `A file is YAML or, if its first character is \`{\`, JSON. Unknown keys are errors, and ${command} prints all
+problems of a file at once. For completion in an editor, \`${schema}\` is the JSON Schema of the file; YAML names
 it in its first line:
 
 \`\`\`yaml
-# yaml-language-server: $schema=./config.schema.json
+# yaml-language-server: $schema=./${schema}
 \`\`\``;
+}
 
-/** The page as Markdown. */
+interface Section {
+  readonly title: string;
+  readonly holds: (path: string) => boolean;
+}
+
+/** Sections of namerd's file. */
+const NAMERD_SECTIONS: readonly Section[] = [
+  { title: "Top level", holds: (path) => !path.includes(".") },
+  { title: "Admin server", holds: (path) => path.startsWith("admin.") },
+  { title: "Storage", holds: (path) => path.startsWith("storage.") },
+  { title: "Namers", holds: (path) => path.startsWith("namers[].") },
+  { title: "Interfaces", holds: (path) => path.startsWith("interfaces[].") },
+];
+
+/** The page of the proxy's file, as Markdown. */
 export function configPage(): string {
-  const left = new Set(configKeys());
-  const sections = SECTIONS.map(({ title, holds }) => {
-    const keys = [...left].filter(({ path }) => holds(path));
-    for (const key of keys) left.delete(key);
-    return { title, keys };
-  });
-  // What is left falls under no title: a new section is needed.
-  const [lost] = left;
-  if (lost !== undefined) throw new Error(`no section of config.md holds ${lost.path}`);
   // The section of routers gathers what the sections below it have not, but is read before them.
   const order = [
     "Top level",
@@ -60,14 +69,42 @@ export function configPage(): string {
     "Servers",
     "Client",
   ];
+  const sections = sectionsOf(configKeys(), SECTIONS);
   const sorted = order.flatMap((title) => sections.filter((known) => known.title === title));
   return page(
     GENERATED,
     "# Configuration file",
-    SYNTAX,
+    syntax("`linkerd-tcp check`", "config.schema.json"),
     ...sorted.map(({ title, keys }) => section(title, keys)),
     DIFFERENCES,
   );
+}
+
+/** The page of namerd's file, as Markdown. */
+export function namerdPage(): string {
+  const sections = sectionsOf(configKeys(jsonSchemaOf(namerdSchema)), NAMERD_SECTIONS);
+  return page(
+    GENERATED,
+    "# Configuration file of namerd",
+    syntax("`linkerd-tcp namerd --check`", "namerd.schema.json"),
+    ...sections.map(({ title, keys }) => section(title, keys)),
+  );
+}
+
+function sectionsOf(
+  all: readonly ConfigKey[],
+  sections: readonly Section[],
+): readonly { readonly title: string; readonly keys: readonly ConfigKey[] }[] {
+  const left = new Set(all);
+  const made = sections.map(({ title, holds }) => {
+    const keys = [...left].filter(({ path }) => holds(path));
+    for (const key of keys) left.delete(key);
+    return { title, keys };
+  });
+  // What is left falls under no title: a new section is needed.
+  const [lost] = left;
+  if (lost !== undefined) throw new Error(`no section of the reference holds ${lost.path}`);
+  return made;
 }
 
 function section(title: string, keys: readonly ConfigKey[]): string {
