@@ -5,6 +5,7 @@ import { type PathLabels, printPath } from "../naming/path.ts";
 import type { Resolution } from "../naming/resolution.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { Audience } from "./audience.ts";
+import { NameWarnings } from "./name-warnings.ts";
 import type { NamerMetrics } from "./namer-metrics.ts";
 
 /** What a source says of an id: what it stands for, or that it is a folder of names. */
@@ -54,14 +55,26 @@ export const LINGER_MS = 10_000;
 /** How many names linger at most; those that linger longest go first. */
 export const MAX_LINGERING = 1_000;
 
+/** What many names may have to be warned of at once. */
+interface Warnings {
+  readonly keeping: NameWarnings;
+  readonly emptied: NameWarnings;
+}
+
 export class FollowedNames {
   readonly #parts: FollowedParts;
+  readonly #warnings: Warnings;
   readonly #names = new Map<string, FollowedName>();
   readonly #lingering = new Map<FollowedName, Cancel>();
   #cancelGuard: Cancel | undefined;
 
   constructor(parts: FollowedParts) {
     this.#parts = parts;
+    const { clock, log } = parts;
+    this.#warnings = {
+      keeping: new NameWarnings(clock, log, "keeping the last good answer"),
+      emptied: new NameWarnings(clock, log, "a name has lost all its endpoints"),
+    };
   }
 
   /** Follows `id` until `signal` aborts; reports every answer that takes effect, and confirmations. Never `pending`. */
@@ -97,7 +110,7 @@ export class FollowedNames {
       this.#lingering.delete(known);
       return known;
     }
-    const name = new FollowedName(path, this.#parts);
+    const name = new FollowedName(path, this.#parts, this.#warnings);
     this.#names.set(path, name);
     this.#cancelGuard ??= this.#startGuard();
     name.start(id);
@@ -118,6 +131,8 @@ export class FollowedNames {
     this.#names.delete(name.path);
     name.stop();
     if (this.#names.size > 0) return;
+    this.#warnings.keeping.flush();
+    this.#warnings.emptied.flush();
     this.#cancelGuard?.();
     this.#cancelGuard = undefined;
   }
@@ -156,6 +171,7 @@ class FollowedName {
   readonly path: string;
   readonly audience = new Audience<LeafAnswer>();
   readonly #parts: FollowedParts;
+  readonly #warnings: Warnings;
   readonly #abort = new AbortController();
   #answer: LeafAnswer = { state: "pending" };
   /** Why the last answer was none; undefined when it was one. */
@@ -170,9 +186,10 @@ class FollowedName {
   lastReportMs: number;
   toldSilent = false;
 
-  constructor(path: string, parts: FollowedParts) {
+  constructor(path: string, parts: FollowedParts, warnings: Warnings) {
     this.path = path;
     this.#parts = parts;
+    this.#warnings = warnings;
     this.lastConfirmedMs = parts.clock.now();
     this.lastReportMs = this.lastConfirmedMs;
   }
@@ -209,9 +226,8 @@ class FollowedName {
   }
 
   #keep(cause: string, isNew: boolean): void {
-    const { log, metrics } = this.#parts;
-    metrics.countKept();
-    if (isNew) log.warn("keeping the last good answer", () => ({ name: this.path, cause }));
+    this.#parts.metrics.countKept();
+    if (isNew) this.#warnings.keeping.add({ name: this.path, cause });
   }
 
   #guard(answer: LeafAnswer): void {
@@ -221,13 +237,12 @@ class FollowedName {
     }
     if (!hasEndpoints(this.#answer)) return;
     this.emptied = true;
-    const { log, metrics } = this.#parts;
-    metrics.countEmptied();
-    log.warn("a name has lost all its endpoints", () => ({
+    this.#parts.metrics.countEmptied();
+    this.#warnings.emptied.add({
       name: this.path,
       before: this.#answer.state === "bound" ? this.#answer.endpoints.length : 0,
       now: answer.state === "bound" ? "none" : answer.state,
-    }));
+    });
   }
 }
 

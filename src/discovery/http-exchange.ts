@@ -1,9 +1,15 @@
 // One request over HTTP and its answer: one body, or a stream of lines. Owns its connection and its deadlines.
 import type { Cancel, Clock } from "../lib/clock.ts";
 import { JsonLines } from "./json-lines.ts";
+import { quote } from "./quote.ts";
 
 /** Longest line or body that is read: some 200,000 addresses. */
 const MAX_BYTES = 16 * 2 ** 20;
+
+/** How long the reason of a refusal may take after its head; a server may send none, and never end. */
+export const REASON_MS = 500;
+/** How much of a reason is read: more than `quote` shows. */
+const REASON_BYTES = 1_024;
 
 /** How Bun says that it has no connection; others, such as ECONNRESET, may come after the request has gone out. */
 const NEVER_CONNECTED = new Set(["ECONNREFUSED", "ENOTFOUND"]);
@@ -13,7 +19,7 @@ export type ExchangeEnd =
   | { readonly how: "complete" }
   | {
       readonly how: "failed";
-      /** One sentence for people. */
+      /** One sentence for people, with the beginning of what the server said of a refusal. */
       readonly cause: string;
       /** The HTTP status, where that was the failure. */
       readonly status?: number;
@@ -73,6 +79,7 @@ export class HttpExchange {
   readonly #lines: JsonLines;
   #whole: boolean;
   #over = false;
+  readonly #startMs: number;
   #cancelDeadline: Cancel | undefined;
 
   /** Sends the request. */
@@ -80,6 +87,7 @@ export class HttpExchange {
     this.#options = options;
     this.#listener = listener;
     this.#whole = options.whole;
+    this.#startMs = options.clock.now();
     this.#lines = new JsonLines(MAX_BYTES, options.framing);
     this.#armDeadline(`${options.peer} did not answer within ${options.timeoutMs} ms`);
     void this.#run();
@@ -129,11 +137,7 @@ export class HttpExchange {
   }
 
   async #read(response: Response): Promise<void> {
-    const { peer } = this.#options;
-    // The body is not awaited: namerd sends some errors without an end.
-    if (response.status !== 200) {
-      return this.#fail(`${peer} answered with HTTP status ${response.status}`, response.status);
-    }
+    if (response.status !== 200) return this.#readRefusal(response);
     this.#whole ||= response.headers.has("content-length");
     if (!this.#whole) this.#disarm();
     this.#listener.head(response.headers);
@@ -150,6 +154,18 @@ export class HttpExchange {
     const rest = this.#lines.end();
     if (rest !== undefined) this.#give(rest);
     this.#end({ how: "complete" });
+  }
+
+  /** Waits for the first piece of the body, but not long, nor for its end: namerd sends some errors without one. */
+  async #readRefusal({ status, body }: Response): Promise<void> {
+    const { peer, clock, timeoutMs } = this.#options;
+    const refused = `${peer} answered with HTTP status ${status}`;
+    this.#disarm();
+    const leftMs = this.#startMs + timeoutMs - clock.now();
+    const waitMs = Math.min(REASON_MS, leftMs);
+    this.#cancelDeadline = clock.after(waitMs, () => this.#fail(refused, status));
+    const reason = await firstText(body);
+    this.#fail(reason === "" ? refused : `${refused}: ${reason}`, status);
   }
 
   #take(bytes: Uint8Array): void {
@@ -199,6 +215,19 @@ export class HttpExchange {
     if (this.#over) return;
     this.close();
     this.#listener.end(end);
+  }
+}
+
+/** What a body begins with, for people; "" where there is nothing of it, or nothing to read. Never rejects. */
+async function firstText(body: Response["body"]): Promise<string> {
+  try {
+    const part = await body?.getReader().read();
+    const bytes = part?.value?.subarray(0, REASON_BYTES);
+    // As of a stream: a character that was cut is left out.
+    return quote(new TextDecoder().decode(bytes, { stream: true }).trim()).trim();
+  } catch {
+    // The connection broke. What was refused is known all the same.
+    return "";
   }
 }
 

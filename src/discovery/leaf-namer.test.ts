@@ -205,6 +205,34 @@ describe("leafNamer()", () => {
     }
   });
 
+  test("many names that fail or lose their endpoints at once are few lines in the log", async () => {
+    const names = Array.from({ length: 1_000 }, (_, n) => `n${n}`);
+    for (const name of names) {
+      source.say(name, boundTo("10.0.0.1:80"));
+      await watch(name);
+    }
+    for (const name of names) source.say(name, FAILED);
+    for (const name of names) source.say(name, { state: "neg" });
+    clock.advance(1_000);
+    expect([value("kept_total"), value("emptied_total")]).toEqual([1_000, 1_000]);
+    expect(lines.length).toBe(22);
+    expect(lines.filter((line) => line.includes('"names":990')).length).toBe(2);
+  });
+
+  test("what the log was not told yet is told when the last name is given up", async () => {
+    for (let n = 0; n < 15; n++) {
+      source.say(`n${n}`, boundTo("10.0.0.1:80"));
+      await watch(`n${n}`);
+    }
+    abort.abort();
+    clock.advance(LINGER_MS - 1);
+    for (let n = 0; n < 15; n++) source.say(`n${n}`, FAILED);
+    expect(lines.length).toBe(10);
+    clock.advance(1);
+    expect(lines.length).toBe(11);
+    expect(clock.pending).toBe(0);
+  });
+
   test("a name that never had endpoints has lost none", async () => {
     const { answers } = await watch();
     for (const answer of [{ state: "neg" } as const, boundTo(), { state: "neg" } as const]) {

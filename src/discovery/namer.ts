@@ -48,6 +48,11 @@ export interface LeafSource {
   /** Splits a path, prefix taken off, into the name and what is left over; undefined when it is no name of this source. */
   split(path: PathLabels): { readonly id: PathLabels; readonly residual: PathLabels } | undefined;
 
-  /** Follows the addresses of an id. `neg`: there is no such name, so an alternative is tried. Otherwise as in `Namer`. */
+  /**
+   * Follows the addresses of an id. `neg`: there is no such name, so an alternative is tried. Otherwise as in `Namer`, but for
+   * this: a source that has answered and cannot be asked any more says so, by `failed` each time it was tried again in vain,
+   * and by an answer, changed or not, as soon as it can be asked again. That the last good answer stays meanwhile is seen
+   * to by who watches.
+   */
   watch(id: PathLabels, signal: AbortSignal, report: (answer: Resolution) => void): void;
 }

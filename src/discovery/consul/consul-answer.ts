@@ -2,7 +2,7 @@
 import type { ConsulHealth } from "../../config/namer-types.ts";
 import { canonicalIp } from "../../lib/address.ts";
 import { MAX_WEIGHT } from "../endpoint-set.ts";
-import { quote } from "../namerd/namerd-answer.ts";
+import { quote } from "../quote.ts";
 
 /** One instance of a service that can be connected to. */
 export interface ConsulInstance {

@@ -17,36 +17,45 @@ export interface ConsulParts {
   readonly agent: ConsulAgent;
 }
 
-/**
- * Reports `bound` with one endpoint or more, `neg` where no instance counts, and `failed` only before the first of these.
- * Nothing is reported before the constructor has returned, nor after `stop`.
- */
+/** Who follows a data center. Nothing is called before the constructor has returned, nor after `stop`. */
+export interface DatacenterListener {
+  /**
+   * `bound` with one endpoint or more, or `neg` where no instance counts; told again when it is confirmed. `trouble`: what was
+   * told to `failed` last, where that still holds and only the addresses of hosts have changed.
+   */
+  answer(resolution: Resolution, trouble: string | undefined): void;
+  /** Nothing is known any more but what `answer` was told last; told for each attempt. One sentence for people. */
+  failed(cause: string): void;
+}
+
+/** A service in one data center, followed until `stop`. */
 export class ConsulDatacenter {
   readonly #parts: ConsulParts;
   readonly #question: ConsulQuestion;
-  readonly #report: (resolution: Resolution) => void;
+  readonly #listener: DatacenterListener;
   readonly #hosts: ConsulHosts;
   readonly #watch: ConsulWatch;
   readonly #leaveAgent: Cancel | undefined;
   /** Those that count; undefined while nothing is known. */
   #instances: readonly ConsulInstance[] | undefined;
   #hostsKnown = false;
-  #good = false;
+  #told: Resolution | undefined;
+  /** Why Consul cannot be asked; undefined while it can. */
+  #trouble: string | undefined;
 
-  constructor(
-    parts: ConsulParts,
-    question: ConsulQuestion,
-    report: (resolution: Resolution) => void,
-  ) {
+  constructor(parts: ConsulParts, question: ConsulQuestion, listener: DatacenterListener) {
     const { config, deps, agent } = parts;
     this.#parts = parts;
     this.#question = question;
-    this.#report = report;
+    this.#listener = listener;
     this.#hosts = new ConsulHosts(deps, (known) => this.#onHosts(known));
     this.#leaveAgent = config.setHost ? agent.follow(() => this.#tell()) : undefined;
     this.#watch = new ConsulWatch(config, question, deps, {
       answer: (instances) => this.#onAnswer(instances),
-      failed: (cause) => report({ state: "failed", cause }),
+      failed: (cause) => {
+        this.#trouble = cause;
+        listener.failed(cause);
+      },
     });
   }
 
@@ -60,6 +69,7 @@ export class ConsulDatacenter {
     const instances = wantedInstances(all, this.#parts.config);
     this.#instances = instances;
     this.#hostsKnown = false;
+    this.#trouble = undefined;
     if (instances.length > 0) return this.#hosts.set(instances.map(({ host }) => host));
     this.#hosts.clear();
     this.#tell();
@@ -68,15 +78,16 @@ export class ConsulDatacenter {
   #onHosts(known: HostsKnown): void {
     this.#hostsKnown = known.ok;
     if (known.ok) return this.#tell();
-    // ConsulHosts has told the log which.
-    if (!this.#good) this.#report({ state: "failed", cause: known.cause });
+    this.#listener.failed(known.cause);
   }
 
   #tell(): void {
     const resolution = this.#resolution();
     if (resolution === undefined) return;
-    this.#good = true;
-    this.#report(resolution);
+    // Look-ups of hosts confirm nothing while Consul cannot be asked.
+    if (this.#trouble !== undefined && Bun.deepEquals(resolution, this.#told)) return;
+    this.#told = resolution;
+    this.#listener.answer(resolution, this.#trouble);
   }
 
   #resolution(): Resolution | undefined {

@@ -3,16 +3,21 @@ import type { Resolution } from "../../naming/resolution.ts";
 import { ConsulDatacenter, type ConsulParts } from "./consul-datacenter.ts";
 import { type ConsulQuestion, LOCAL } from "./consul-query.ts";
 
-/** A data center that is followed, and what it said last. */
+/** A data center that is followed. */
 interface Followed {
   readonly source: ConsulDatacenter;
+  /** What it answered last; `failed` while it never has, and undefined before its first attempt has ended. */
   resolution: Resolution | undefined;
+  /** Why it cannot be asked any more; undefined while it can, and while it has never answered. */
+  trouble: string | undefined;
 }
 
 /**
  * Follows the name's own data center always, and each further one of `failoverDatacenters` only while all before it have no
  * instance that counts, or have never answered. The first that has some serves the name; when none has, the name is what
  * its own data center says. While one that is needed has not answered, nothing is reported: what was said last still holds.
+ * One that cannot be asked any more has what it had last, and the name is `failed` each time that the one it is served from
+ * was asked in vain.
  */
 export class ConsulName {
   readonly #parts: ConsulParts;
@@ -48,13 +53,27 @@ export class ConsulName {
     const at = this.#followed.length;
     const question = { ...this.#question, datacenter: this.#order[at] };
     const followed: Followed = {
-      source: new ConsulDatacenter(this.#parts, question, (resolution) => {
-        followed.resolution = resolution;
-        this.#choose(at);
+      source: new ConsulDatacenter(this.#parts, question, {
+        answer: (resolution, trouble) => {
+          followed.resolution = resolution;
+          followed.trouble = trouble;
+          this.#choose(at);
+        },
+        failed: (cause) => this.#onFailed(at, followed, cause),
       }),
       resolution: undefined,
+      trouble: undefined,
     };
     this.#followed.push(followed);
+  }
+
+  #onFailed(at: number, followed: Followed, cause: string): void {
+    if (followed.resolution === undefined || followed.resolution.state === "failed") {
+      followed.resolution = { state: "failed", cause };
+      return this.#choose(at);
+    }
+    followed.trouble = cause;
+    if (at === this.#chosen) this.#report({ state: "failed", cause });
   }
 
   /** `news`: the data center that has just said something. */
@@ -78,6 +97,9 @@ export class ConsulName {
     this.#chosen = at;
     this.#told = resolution;
     this.#report(resolution);
+    // A listener that has left has stopped them all.
+    const trouble = this.#followed[at]?.trouble;
+    if (trouble !== undefined) this.#report({ state: "failed", cause: trouble });
   }
 
   #noteChoice(at: number): void {

@@ -9,7 +9,11 @@ import {
   instance,
   printInstances,
 } from "../../../test/support/fake-consul-catalog.ts";
-import { type ConsulBehaviour, FakeConsul } from "../../../test/support/fake-consul.ts";
+import {
+  type ConsulBehaviour,
+  type ConsulRequest,
+  FakeConsul,
+} from "../../../test/support/fake-consul.ts";
 import { until } from "../../../test/support/until.ts";
 import type { ConsulNamerConfig } from "../../config/namer-types.ts";
 import { formatAddress } from "../../lib/address.ts";
@@ -308,7 +312,7 @@ describe("consulSource()", () => {
       await scene.bound(A);
     });
 
-    test("and fails where all are unknown, but keeps what it had", async () => {
+    test("and fails where all are unknown, until one is known again", async () => {
       scene.consul.set("web", [instance("nobody.local:80")]);
       scene.watch();
       await scene.reported("failed");
@@ -317,9 +321,36 @@ describe("consulSource()", () => {
       await scene.bound("10.0.0.8:80", "10.0.0.9:80");
       await scene.blocked(1);
       scene.consul.set("web", [instance("nobody.local:80")]);
+      await scene.reported("failed");
       await scene.blocked(1);
-      await until("a look-up", () => scene.warnings.length === 2);
-      expect(scene.addresses).toEqual(["10.0.0.8:80", "10.0.0.9:80"]);
+      scene.hosts.set("nobody.local", { state: "found", ips: ["10.0.0.7"] });
+      scene.clock.advance(6_000);
+      await scene.bound("10.0.0.7:80");
+    });
+
+    test("while Consul cannot be asked too, which their changes do not hide", async () => {
+      scene.watch();
+      await scene.bound(A, "10.0.0.8:80", "10.0.0.9:80");
+      await scene.blocked(1);
+      scene.consul.behaviour = { kind: "hang" };
+      scene.consul.cut();
+      await scene.reported("failed");
+      const [failure, { length }] = [scene.last, scene.reports];
+      const passing = (what: string, condition: () => boolean): Promise<void> =>
+        until(what, () => {
+          scene.clock.advance(10);
+          return condition();
+        });
+      await passing("another query", () => scene.consul.queries().length === 3);
+      scene.hosts.set("web.local", { state: "found", ips: ["10.0.0.7"] });
+      await passing("a look-up", () => scene.reports.length > length);
+      const [change, ...others] = scene.reports.slice(length);
+      expect(change).toMatchObject({ endpoints: [{ ip: "10.0.0.1" }, { ip: "10.0.0.7" }] });
+      expect(others).toEqual(failure === undefined ? [] : [failure]);
+      // Rounds that change nothing say nothing.
+      await passing("two more queries", () => scene.consul.queries().length === 5);
+      const later = scene.reports.slice(length + 2);
+      expect(later.map(({ state }) => state)).toEqual(["failed", "failed"]);
     });
 
     test("no more once they are gone", async () => {
@@ -455,8 +486,86 @@ describe("consulSource()", () => {
       scene.consul.expire();
       await scene.nextQuery();
       await scene.waiting();
-      expect(scene.addresses).toEqual([A]);
+      await scene.count(4);
+      expect(scene.reports.map(({ state }) => state)).toEqual([
+        "bound",
+        "bound",
+        "failed",
+        "failed",
+      ]);
       expect(scene.consul.queries("dc2")).toEqual([]);
+      scene.consul.behaviour = { kind: "normal" };
+      await scene.nextQuery();
+      await scene.bound(A);
+      await scene.blocked(1);
+    });
+
+    /** As `behaviour` of the fake: this data center is cut off from the agent. */
+    const withoutDatacenter =
+      (name: string) =>
+      ({ query }: ConsulRequest): ConsulBehaviour =>
+        query.get("dc") === name
+          ? { kind: "status", status: 500, body: "No path to datacenter" }
+          : { kind: "normal" };
+
+    test("keeps what the one that serves had while that cannot be reached", async () => {
+      scene.consul.set("web", []);
+      scene.watch(REST);
+      await scene.bound(B);
+      await scene.blocked(2);
+      scene.consul.behaviour = withoutDatacenter("dc2");
+      scene.consul.expire();
+      await scene.reported("failed");
+      expect(scene.last).toEqual({
+        state: "failed",
+        cause: "Consul answered with HTTP status 500: No path to datacenter",
+      });
+      // What its own says again confirms nothing.
+      const { length } = scene.reports;
+      await scene.blocked(1);
+      scene.consul.expire();
+      await scene.blocked(1);
+      expect(scene.reports.length).toBe(length);
+      expect(scene.consul.queries("dc3")).toEqual([]);
+      scene.consul.behaviour = { kind: "normal" };
+      await scene.nextQuery();
+      await scene.bound(B);
+      await scene.blocked(2);
+    });
+
+    test("leaves one that cannot be reached for its own as soon as that has an instance", async () => {
+      scene.consul.set("web", []);
+      scene.watch(REST);
+      await scene.bound(B);
+      await scene.blocked(2);
+      scene.consul.behaviour = withoutDatacenter("dc2");
+      scene.consul.expire();
+      await scene.reported("failed");
+      await scene.blocked(1);
+      scene.consul.set("web", [instance(A)]);
+      await scene.bound(A);
+      await scene.blocked(1);
+      expect(scene.clock.waits.size).toBe(0);
+    });
+
+    test("does not tell that one cannot be reached which does not serve", async () => {
+      scene.consul.set("web", []);
+      scene.watch(REST);
+      await scene.bound(B);
+      await scene.blocked(2);
+      scene.consul.behaviour = withoutDatacenter("dc1");
+      scene.consul.expire();
+      await scene.waiting();
+      await scene.blocked(1);
+      expect(new Set(scene.reports.map(({ state }) => state))).toEqual(new Set(["bound"]));
+      // With the last instance elsewhere, it is its own again that counts.
+      for (const datacenter of ["dc2", "dc3"]) scene.consul.set("web", [], datacenter);
+      await scene.reported("failed");
+      expect(scene.reports.at(-2)).toEqual({ state: "neg" });
+      scene.consul.behaviour = { kind: "normal" };
+      await scene.nextQuery();
+      await scene.reported("neg");
+      await scene.blocked(3);
     });
 
     test("reports what is confirmed by the one that serves, and by no other", async () => {

@@ -16,9 +16,8 @@ export const CONSUL_CONFIRMS_WITHIN_MS = BLOCKING_MS + 20_000;
  * the agent. Service and tag are asked for in lower case; the id keeps its case.
  *
  * A service without an instance, or without one in good health where `useHealthCheck` asks for that, is `neg`. `failed`
- * says that Consul could not be asked (or that none of its instances can be used), and is told only before the first answer:
- * later the last good one stays, and the log tells why. See ConsulWatch for how changes are followed, ConsulName for other
- * data centers, and `consulEndpoints` for weights.
+ * says that Consul could not be asked, or that none of its instances can be used; it is told for each attempt. See
+ * ConsulWatch for how changes are followed, ConsulName for other data centers, and `consulEndpoints` for weights.
  */
 export function consulSource(config: ConsulNamerConfig, deps: NamerDeps): LeafSource {
   const parts: ConsulParts = { config, deps, agent: new ConsulAgent(config, deps) };

@@ -1,7 +1,8 @@
 // What Consul is asked: addresses of requests, their headers, their trust.
-import type { ConsulNamerConfig, NamerTlsConfig } from "../../config/namer-types.ts";
+import type { ConsulNamerConfig } from "../../config/namer-types.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { ExchangeOptions, HttpTls } from "../http-exchange.ts";
+import type { ExchangeOptions } from "../http-exchange.ts";
+import { httpTls } from "../http-tls.ts";
 
 /** How long Consul may hold a query back while nothing changes; it adds up to a sixteenth. */
 export const WAIT_MS = 300_000;
@@ -73,13 +74,4 @@ function encodeBytes(label: string): string {
     /[^A-Za-z0-9_.~-]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
   );
-}
-
-function httpTls({ disableValidation, commonName, trustPem, clientAuth }: NamerTlsConfig): HttpTls {
-  return {
-    insecure: disableValidation,
-    ...(commonName !== undefined && { serverName: commonName }),
-    ...(trustPem !== undefined && { ca: trustPem }),
-    ...(clientAuth !== undefined && { cert: clientAuth.certPem, key: clientAuth.keyPem }),
-  };
 }

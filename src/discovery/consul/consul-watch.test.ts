@@ -4,6 +4,7 @@ import { ConsulScene } from "../../../test/support/consul-scene.ts";
 import { instance } from "../../../test/support/fake-consul-catalog.ts";
 import type { ConsulBehaviour } from "../../../test/support/fake-consul.ts";
 import { until } from "../../../test/support/until.ts";
+import { formatAddress } from "../../lib/address.ts";
 import { BLOCKING_MS } from "./consul-query.ts";
 import { BURST, REFILL_MS } from "./consul-rate.ts";
 import { BODY_MS } from "./consul-watch.ts";
@@ -24,6 +25,14 @@ describe("ConsulWatch", () => {
     expect(scene.consul.mostAtOnce).toBeLessThanOrEqual(1);
     expect(scene.stop()).toBe(0);
   });
+
+  const failures = (): readonly string[] =>
+    scene.reports.flatMap((it) => (it.state === "failed" ? [it.cause] : []));
+  /** What was reported but for failures: the addresses, or the state. */
+  const answers = (): readonly unknown[] =>
+    scene.reports
+      .filter(({ state }) => state !== "failed")
+      .map((it) => (it.state === "bound" ? it.endpoints.map(formatAddress) : it.state));
 
   /** Watches until the first answer has come and the next query is held back. */
   async function follow(rest: Parameters<ConsulScene["watch"]>[0] = {}): Promise<void> {
@@ -163,12 +172,16 @@ describe("ConsulWatch", () => {
     });
   });
 
-  describe("says failed before the first answer, and keeps the last good one after it, when Consul", () => {
+  describe("says failed for each query, before the first answer and after it, when Consul", () => {
     const cases: [string, ConsulBehaviour, RegExp][] = [
-      ["has no leader", status(500, "No cluster leader"), /Consul .*500/],
-      ["does not know the data center", status(500, "No path to datacenter"), /Consul .*500/],
-      ["forbids it", status(403, "Permission denied"), /Consul .*403/],
-      ["has too much to do", status(503), /Consul .*503/],
+      [
+        "has no leader",
+        status(500, "No cluster leader"),
+        /^Consul answered with HTTP status 500: No cluster leader$/,
+      ],
+      ["does not know the data center", status(500, "No path to datacenter"), /500: No path/],
+      ["forbids it", status(403, "Permission denied"), /403: Permission denied$/],
+      ["has too much to do", status(503), /^Consul answered with HTTP status 503$/],
       ["does not know the endpoint", status(404), /Consul .*404/],
       ["redirects", status(301, "", "Location: http://127.0.0.1:1/\r\n"), /Consul .*301/],
       ["resets the connection", { kind: "reset" }, /Consul/],
@@ -219,17 +232,25 @@ describe("ConsulWatch", () => {
       const reports = scene.reports.length;
       scene.consul.behaviour = behaviour;
       scene.consul.expire();
-      await scene.count(reports + 1);
-      for (let n = 0; n < 4; n++) await scene.nextQuery();
-      await scene.waiting();
-      expect(scene.reports.length).toBe(reports + 1);
+      // The query that is held back is answered, and the next one is not.
+      await scene.count(reports + 2);
+      for (let n = 3; n <= 6; n++) {
+        await scene.nextQuery();
+        await scene.count(reports + n);
+      }
+      const told = failures();
+      expect(told.length).toBe(5 + 5);
+      for (const it of told) expect(it).toMatch(cause);
       // One line at the beginning of each time of failure, not one for each attempt.
       expect(scene.warnings.length).toBe(2);
       scene.consul.behaviour = NORMAL;
-      scene.consul.set("web", [instance(B)]);
       await scene.nextQuery();
+      await scene.bound(A);
+      await scene.blocked(1);
+      scene.consul.set("web", [instance(B)]);
       await scene.bound(B);
       await scene.blocked(1);
+      expect(answers()).toEqual([[A], [A], [A], [B]]);
     });
 
     test("chunks its answers and cuts them off between two chunks", async () => {
@@ -237,10 +258,10 @@ describe("ConsulWatch", () => {
       scene.consul.style = { chunked: true, chunkBytes: [0], packetBytes: [0] };
       scene.consul.behaviour = { kind: "cut", bytes: 2, then: "close" };
       scene.consul.set("web", []);
-      await scene.reported("neg");
+      await until("neg", () => answers().length === 2);
       scene.consul.set("web", [instance(B)]);
-      await scene.waiting();
-      expect(scene.reports.length).toBe(2);
+      await scene.reported("failed");
+      expect(answers()).toEqual([[A], "neg"]);
     });
 
     test("hides all instances from the token", async () => {
@@ -248,7 +269,8 @@ describe("ConsulWatch", () => {
       await follow();
       scene.consul.set("web", []);
       await scene.waiting();
-      expect(scene.addresses).toEqual([A]);
+      expect(answers()).toEqual([[A]]);
+      expect(failures()).toEqual(["Consul hides all instances from this token"]);
       expect(scene.warnings.length).toBe(1);
       scene.consul.headers = {};
       await scene.nextQuery();
@@ -262,7 +284,7 @@ describe("ConsulWatch", () => {
       const { index } = scene.consul;
       scene.consul.behaviour = { kind: "reset" };
       scene.consul.expire();
-      await scene.count(2);
+      await scene.count(3);
       for (let n = 0; n < 12; n++) {
         const waitMs = await scene.nextQuery();
         const ceilingMs = Math.min(10 * 2 ** n, 5_000);
@@ -305,10 +327,10 @@ describe("ConsulWatch", () => {
       expect(BLOCKING_MS).toBe(328_750);
       scene.clock.advance(1);
       expect(scene.warnings.length).toBe(1);
-      expect(scene.addresses).toEqual([A]);
+      expect(failures().length).toBe(1);
       expect(scene.indexes.length).toBe(2);
       await scene.nextQuery();
-      await scene.count(2);
+      await scene.count(3);
       await scene.blocked(1);
     });
 
@@ -327,9 +349,10 @@ describe("ConsulWatch", () => {
         expect(scene.warnings).toEqual([]);
         scene.clock.advance(1);
         expect(scene.warnings.length).toBe(1);
+        expect(failures().length).toBe(1);
         scene.consul.behaviour = NORMAL;
         await scene.nextQuery();
-        await scene.count(3);
+        await scene.count(4);
         await scene.blocked(1);
         await until("one connection", () => scene.consul.openConnections === 1);
       },
@@ -348,7 +371,8 @@ describe("ConsulWatch", () => {
       );
     }
     await scene.waiting();
-    expect(scene.addresses).toEqual([A]);
+    expect(answers()).toEqual([[A]]);
+    expect(failures().length).toBe(6);
     scene.consul.restore("web", [instance(B)], 5);
     scene.consul.resume();
     await scene.nextQuery();
@@ -370,7 +394,8 @@ describe("ConsulWatch", () => {
       scene.consul.headers = LEADERLESS;
       scene.consul.set("web", [instance(B)]);
       await scene.waiting();
-      expect(scene.addresses).toEqual([A]);
+      expect(answers()).toEqual([[A]]);
+      expect(failures()).toEqual(["Consul answered from a server that has lost its leader"]);
       scene.consul.headers = {};
       await scene.nextQuery();
       await scene.bound(B);
@@ -423,7 +448,6 @@ describe("ConsulWatch", () => {
       await follow();
       scene.consul.behaviour = behaviour;
       scene.consul.expire();
-      await scene.count(2);
       if (behaviour.kind === "reset") await scene.waiting();
       else await scene.queried(3);
       scene.abort();
@@ -433,7 +457,7 @@ describe("ConsulWatch", () => {
       const queries = scene.consul.queries().length;
       scene.clock.advance(1_000_000);
       expect(scene.consul.queries().length).toBe(queries);
-      expect(scene.reports.length).toBe(2);
+      expect(scene.reports.length).toBe(behaviour.kind === "reset" ? 3 : 2);
     });
 
     test("over many watches", async () => {

@@ -18,7 +18,7 @@ import type { NamerDeps } from "../namer.ts";
 export interface ConsulListener {
   /** What there is now; told again when Consul confirms it. */
   answer(instances: readonly ConsulInstance[]): void;
-  /** A query failed, and none has ever been answered. `cause` is one sentence for people. */
+  /** A query failed; told each time. What was answered last stands. `cause` is one sentence for people. */
   failed(cause: string): void;
 }
 
@@ -188,7 +188,8 @@ export class ConsulWatch {
     }
     this.#failing = true;
     this.#askIn((status === 429 ? this.#refused : this.#backoff).next());
-    if (!this.#answered) this.#listener.failed(cause);
+    // Last, as the listener may call `stop`.
+    this.#listener.failed(cause);
   }
 
   #noteIndex(index: bigint | undefined): void {

@@ -23,7 +23,7 @@ const LONGEST_RETRY_MS = 30_000;
  * The first segment of a path is the name, the others are left over. The targets of the lowest priority that have
  * addresses are the endpoints, with the weights of their records (RFC 2782). Names are asked for again when their time to
  * live is over, and every `refreshIntervalMs`. A name that does not exist, or has no such
- * record, is `neg` as soon as a server says so. A server that fails is an error only before the first answer.
+ * record, is `neg` as soon as a server says so. As long as servers fail, each look-up is `failed`.
  */
 export function dnsSrvSource(
   config: DnsSrvNamerConfig,
@@ -69,7 +69,6 @@ class SrvWatch {
   readonly #report: (answer: Resolution) => void;
   readonly #lookup: SrvLookup;
   readonly #backoff: Backoff;
-  #isKnown = false;
   #isFailing = false;
   #cancelTimer: Cancel | undefined;
 
@@ -110,15 +109,12 @@ class SrvWatch {
     this.#note(answer);
     switch (answer.state) {
       case "found":
-        this.#isKnown = true;
         this.#parts.deps.metrics.skip(answer.skipped);
         return this.#report({ state: "bound", endpoints: answer.endpoints });
       case "unknown":
-        this.#isKnown = true;
         return this.#report({ state: "neg" });
       case "failed":
-        if (!this.#isKnown) this.#report({ state: "failed", cause: this.#causeOf(answer.cause) });
-        return;
+        return this.#report({ state: "failed", cause: this.#causeOf(answer.cause) });
       default:
         return answer satisfies never;
     }
@@ -131,8 +127,7 @@ class SrvWatch {
     this.#isFailing = isFailing;
     if (answer.state === "failed") {
       const { cause } = answer;
-      const kept = this.#isKnown;
-      deps.log.warn("cannot look up SRV records", () => ({ name, cause, kept }));
+      deps.log.warn("cannot look up SRV records", () => ({ name, cause }));
     } else {
       deps.log.info("SRV records can be looked up again", () => ({ name }));
     }

@@ -1,6 +1,6 @@
 // Reads what etcd's JSON gateway answers. Whatever the text, each function gives a value.
 // Fields: etcd's api/etcdserverpb/rpc.proto as proto3 JSON, where int64 is a string and zeros are left out.
-import { quote } from "../namerd/namerd-answer.ts";
+import { quote } from "../quote.ts";
 
 /** A key with its value. */
 export interface EtcdKv {

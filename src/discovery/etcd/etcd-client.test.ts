@@ -68,7 +68,7 @@ describe("EtcdClient", () => {
       const host = new URL(last.baseUrl).host;
       expect(result).toMatchObject({
         ok: false,
-        cause: `etcd at ${host} answered with HTTP status 503`,
+        cause: `etcd at ${host} answered with HTTP status 503: {"error":"scripted"}`,
       });
     });
   });

@@ -1,5 +1,5 @@
 // Keys of etcd below a configured prefix. Keys are bytes, one character each (U+0000 to U+00FF).
-import { quote } from "../namerd/namerd-answer.ts";
+import { quote } from "../quote.ts";
 import { labelsOf } from "../inet.ts";
 
 /**

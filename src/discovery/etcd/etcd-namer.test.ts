@@ -3,6 +3,7 @@ import { recordingLogger } from "../../../test/support/etcd-scene.ts";
 import { FakeClock } from "../../../test/support/fake-clock.ts";
 import {
   type EtcdReply,
+  type EtcdRequest,
   etcdAnswer,
   etcdKv,
   etcdLine,
@@ -20,12 +21,15 @@ let clock: FakeClock;
 let abort: AbortController;
 let log: string[];
 let skipped: number;
+/** The address of the host `known`. */
+let known: string;
 
 beforeEach(() => {
   clock = new FakeClock();
   abort = new AbortController();
   log = [];
   skipped = 0;
+  known = "10.9.9.9";
 });
 
 afterEach(() => {
@@ -42,7 +46,7 @@ function sourceOf(baseUrls: readonly string[], pathPrefix: string): LeafSource {
       log: recordingLogger(log),
       metrics: { observeLatency() {}, skip: (count) => (skipped += count) },
       lookup: async (host) =>
-        host === "known" ? { state: "found", ips: ["10.9.9.9"] } : { state: "unknown" },
+        host === "known" ? { state: "found", ips: [known] } : { state: "unknown" },
     },
   );
 }
@@ -76,41 +80,108 @@ describe("etcdSource()", () => {
     expect(source.split(["a/b"])).toBeUndefined();
   });
 
-  test("says why while etcd has never answered, and then no more", async () => {
-    let reply: EtcdReply = { kind: "status", status: 503 };
-    using etcd = new FakeEtcd(() => reply);
+  /** etcd with one key, at this revision. */
+  const serving =
+    (value: string, revision = 3) =>
+    ({ path }: EtcdRequest): EtcdReply =>
+      path === "/v3/kv/range"
+        ? {
+            kind: "answer",
+            body: etcdAnswer(revision, { kvs: [etcdKv("/s/web", value, revision)] }),
+          }
+        : { kind: "stream", lines: [etcdLine(revision, { created: true })] };
+  /** Until it holds, in steps of 10 ms; gives how long that was. */
+  async function passing(what: string, condition: () => boolean): Promise<number> {
+    const startMs = clock.now();
+    await until(what, () => {
+      clock.advance(10);
+      return condition();
+    });
+    return clock.now() - startMs;
+  }
+
+  test("says why as long as etcd does not answer, at first and after an answer", async () => {
+    using etcd = new FakeEtcd(() => ({ kind: "status", status: 503 }));
     const web = new Reports(sourceOf([etcd.baseUrl], "/s"), "web");
     await web.become("failed");
     expect(web.all.at(-1)).toMatchObject({ cause: expect.stringContaining("HTTP status 503") });
-    const kvs = [etcdKv("/s/web", "10.0.0.1:80", 3)];
-    etcd.reply = ({ path }) =>
-      path === "/v3/kv/range"
-        ? { kind: "answer", body: etcdAnswer(3, { kvs }) }
-        : { kind: "stream", lines: [etcdLine(3, { created: true })] };
-    await until("an answer", () => {
-      clock.advance(10);
-      return web.last === "bound 10.0.0.1:80*1";
-    });
-    reply = { kind: "reset" };
-    etcd.reply = () => reply;
+    etcd.reply = serving("10.0.0.1:80");
+    await passing("an answer", () => web.last === "bound 10.0.0.1:80*1");
+    await until("a watch", () => etcd.to("/v3/watch").length === 1);
     const { length } = web.all;
+    etcd.reply = () => ({ kind: "reset" });
     etcd.cut("reset");
-    await until("attempts", () => {
-      clock.advance(10);
-      return etcd.requests.length > 6;
-    });
+    await until("a failure", () => web.all.length === length + 1);
+    await passing("attempts", () => web.all.length === length + 5);
+    for (const it of web.all.slice(length)) {
+      expect(it).toMatchObject({ state: "failed", cause: expect.stringContaining("ECONNRESET") });
+    }
+    abort.abort();
+    await until("no connection", () => etcd.openConnections === 0);
+  });
+
+  test.each([
+    ["10.0.0.1:80", "bound 10.0.0.1:80*1"],
+    ["nonsense", "failed"],
+  ])("says the same again when etcd is back and nothing has changed: %s", async (value, good) => {
+    using etcd = new FakeEtcd(serving(value));
+    const web = new Reports(sourceOf([etcd.baseUrl], "/s"), "web");
+    await web.become(good);
+    const answer = web.all.at(-1);
+    await until("a watch", () => etcd.to("/v3/watch").length === 1);
+    const serve = etcd.reply;
+    etcd.reply = () => ({ kind: "reset" });
+    etcd.cut("reset");
+    await passing("failures", () => web.all.length === 4);
+    etcd.reply = serve;
+    const backMs = await passing("the answer again", () => Bun.deepEquals(web.all.at(-1), answer));
+    // The wait for the next attempt, and for the next look at the hosts.
+    expect(backMs).toBeLessThan(2_000 + 6_000);
+    expect(etcd.to("/v3/kv/range").length).toBe(1);
+    const { length } = web.all;
+    clock.advance(60_000);
     expect(web.all.length).toBe(length);
     abort.abort();
     await until("no connection", () => etcd.openConnections === 0);
   });
 
+  test("follows hosts while etcd is gone, and does not take that for its return", async () => {
+    using etcd = new FakeEtcd(serving("known:80"));
+    const web = new Reports(sourceOf([etcd.baseUrl], "/s"), "web");
+    await web.become("bound 10.9.9.9:80*1");
+    await until("a watch", () => etcd.to("/v3/watch").length === 1);
+    etcd.reply = () => ({ kind: "hang" });
+    etcd.cut("reset");
+    await web.become("failed");
+    const [failure, { length }] = [web.all.at(-1), web.all];
+    known = "10.9.9.8";
+    // Until its deadline the attempt at etcd says nothing.
+    await passing("the other address", () => web.all.length > length);
+    expect(web.all[length]).toMatchObject({ endpoints: [{ ip: "10.9.9.8" }] });
+    expect(web.all.slice(length + 1)).toEqual(failure === undefined ? [] : [failure]);
+    abort.abort();
+    await until("no connection", () => etcd.openConnections === 0);
+  });
+
+  test("may be left in the midst of that", async () => {
+    using etcd = new FakeEtcd(serving("known:80"));
+    const states: string[] = [];
+    sourceOf([etcd.baseUrl], "/s").watch(["web"], abort.signal, (it) => {
+      states.push(it.state);
+      if (known === "10.9.9.8" && it.state === "bound") abort.abort();
+    });
+    await until("a watch", () => etcd.to("/v3/watch").length === 1 && states.length === 1);
+    etcd.reply = () => ({ kind: "hang" });
+    etcd.cut("reset");
+    await until("a failure", () => states.length === 2);
+    known = "10.9.9.8";
+    await passing("the other address", () => states.length > 2);
+    expect(states).toEqual(["bound", "failed", "bound"]);
+    await until("no connection", () => etcd.openConnections === 0);
+  });
+
   test("confirms only when etcd has said something", async () => {
-    const kvs = [etcdKv("/s/web", "10.0.0.1:80", 3)];
-    using etcd = new FakeEtcd(({ path }) =>
-      path === "/v3/kv/range"
-        ? { kind: "answer", body: etcdAnswer(3, { kvs }) }
-        : { kind: "stream", lines: [etcdLine(3, { created: true })] },
-    );
+    using etcd = new FakeEtcd(serving("10.0.0.1:80"));
     const web = new Reports(sourceOf([etcd.baseUrl], "/s"), "web");
     await web.become("bound 10.0.0.1:80*1");
     etcd.push(etcdLine(4));

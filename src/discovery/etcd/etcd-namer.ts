@@ -20,7 +20,7 @@ const PROBLEMS_TOLD = 5;
  * Names are of one segment. The endpoints of `<name>` are those of the key `<pathPrefix>/<name>` and of all keys below
  * `<pathPrefix>/<name>/`, such as one for each instance with a lease; etcd-endpoints.ts reads their values. `neg` where
  * there is no such key. What cannot be read is logged with its key and left out; where nothing is left, the name is
- * `failed`.
+ * `failed`; so it is, whatever stands there, as long as etcd cannot be followed.
  */
 export function etcdSource(config: EtcdNamerConfig, deps: NamerDeps): LeafSource {
   const tls = config.tls && httpTls(config.tls);
@@ -52,10 +52,12 @@ class EtcdName {
   readonly #hosts: HostEndpoints;
   /** What the keys held when they were read last, so that a value is read, and its faults are told, once. */
   #read = new Map<string, Read>();
-  #answered = false;
   /** Whether etcd has said something since the last report. */
   #due = false;
+  /** What the keys stand for, as it was told. */
   #last: Resolution | undefined;
+  /** Why etcd cannot be followed; undefined while it can. */
+  #trouble: string | undefined;
 
   /** `key`: that of the name, as bytes. */
   constructor(
@@ -73,7 +75,8 @@ class EtcdName {
     this.#watch = new EtcdWatch(client, range, deps, {
       state: (state) => this.#onState(state),
       failed: (cause) => {
-        if (!this.#answered) this.#tell({ state: "failed", cause });
+        this.#trouble = cause;
+        report({ state: "failed", cause });
       },
     });
   }
@@ -81,10 +84,12 @@ class EtcdName {
   stop(): void {
     this.#watch.stop();
     this.#hosts.clear();
+    // Whoever leaves in the midst of a report hears no more.
+    this.#trouble = undefined;
   }
 
   #onState({ kvs }: EtcdState): void {
-    this.#answered = true;
+    this.#trouble = undefined;
     const read = new Map<string, Read>();
     for (const kv of kvs.values()) if (this.#isOurs(kv.key)) read.set(kv.key, this.#readKey(kv));
     this.#read = read;
@@ -143,5 +148,7 @@ class EtcdName {
     this.#due = false;
     this.#last = resolution;
     this.#report(resolution);
+    // Hosts are looked up without etcd too; that they have changed does not mean that it is back.
+    if (this.#trouble !== undefined) this.#report({ state: "failed", cause: this.#trouble });
   }
 }

@@ -91,6 +91,19 @@ describe("EtcdWatch", () => {
     }
   });
 
+  test("tells the state again when it is back and nothing has changed", async () => {
+    await followed();
+    for (let n = 1; n <= 3; n++) {
+      etcd.cut("reset");
+      await scene.failed(n);
+      expect(scene.states.length).toBe(n);
+      await scene.passing("it to come back", () => scene.states.length === n + 1);
+      await watches(n + 1);
+    }
+    expect(new Set(scene.states)).toEqual(new Set(["/a/x=1 @7"]));
+    expect(etcd.to("/v3/kv/range").length).toBe(1);
+  });
+
   test("goes on after the last revision it has seen when the watch breaks", async () => {
     await followed();
     etcd.push(put("/a/y", "2", 9));
@@ -115,12 +128,12 @@ describe("EtcdWatch", () => {
     await scene.failed(1);
     expect(scene.states).toEqual(["/a/x=1 @7"]);
     etcd.reply = byPath(RANGE, stream(etcdLine(9, { created: true })));
-    await scene.passing("it to come back", () => etcd.to("/v3/watch").length === 2);
+    await scene.passing("it to come back", () => scene.states.length === 2);
     expect(startRevision(1)).toBe("8");
     etcd.push(part("/a/y", true));
     etcd.push(part("/a/z", false));
     await scene.told("/a/x=1 /a/y=2 /a/z=2 @9");
-    expect(scene.states.length).toBe(2);
+    expect(scene.states.length).toBe(3);
   });
 
   test("reads anew what etcd no longer has", async () => {

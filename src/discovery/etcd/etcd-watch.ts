@@ -138,6 +138,8 @@ export class EtcdWatch {
     if (!this.#lost) return;
     this.#lost = false;
     this.#deps.log.info("following etcd again", this.#fields);
+    // What was missed comes next, and where that is nothing, nothing else would tell that all is well.
+    if (resumed && this.#revision !== undefined) this.#tell(this.#revision);
   }
 
   #onEvents(events: readonly EtcdEvent[], whole: boolean): void {

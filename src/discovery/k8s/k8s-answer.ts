@@ -6,34 +6,37 @@ import type { K8sState } from "./k8s-watch.ts";
 
 export interface K8sAnswer {
   readonly resolution: Resolution;
+  /** Why it may be out of date; undefined while it is not. */
+  readonly failing: string | undefined;
   /** Endpoints left out because their address cannot be used. */
   readonly skipped: number;
 }
 
-const NEG: K8sAnswer = { resolution: { state: "neg" }, skipped: 0 };
-
 /**
  * The answer for a name; `service` is its Service, for names with the number of a port. `neg`: there is no such service or
- * port. Bound to nothing: there is, and no endpoint can be used for now. `failed`: none will ever be.
+ * port. Bound to nothing: there is, and no endpoint can be used for now. `failed`: none will ever be, or nothing has ever
+ * been known.
  */
 export function k8sAnswer(
   name: K8sName,
   slices: K8sState<Slice>,
   service: K8sState<Service> | undefined,
 ): K8sAnswer {
-  if (slices.state !== "known") return { resolution: slices, skipped: 0 };
+  if (slices.state !== "known") return { resolution: slices, failing: undefined, skipped: 0 };
   if (service !== undefined && service.state !== "known")
-    return { resolution: service, skipped: 0 };
+    return { resolution: service, failing: undefined, skipped: 0 };
+  const failing = slices.failing ?? service?.failing;
+  const neg: K8sAnswer = { resolution: { state: "neg" }, failing, skipped: 0 };
   const portName = portNameOf(name, service?.items.get(name.service));
-  if (portName === undefined) return NEG;
+  if (portName === undefined) return neg;
   const all = [...slices.items.values()];
   const { known, endpoints, skipped } = endpointsOf(all, portName);
-  if (!known && !mayComeToHave(name, all)) return NEG;
+  if (!known && !mayComeToHave(name, all)) return neg;
   if (endpoints.length > 0 || skipped === 0) {
-    return { resolution: { state: "bound", endpoints }, skipped };
+    return { resolution: { state: "bound", endpoints }, failing, skipped };
   }
   const cause = `none of the ${skipped} addresses of ${name.service} in ${name.namespace} can be used`;
-  return { resolution: { state: "failed", cause }, skipped };
+  return { resolution: { state: "failed", cause }, failing, skipped };
 }
 
 function portNameOf({ port }: K8sName, service: Service | undefined): string | undefined {

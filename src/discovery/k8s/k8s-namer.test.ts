@@ -1,7 +1,13 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { describeResolver } from "../resolver.contract.ts";
 import { endpointSlice, service } from "../../../test/support/kubernetes-objects.ts";
-import { KubernetesScene, SERVICES, SLICES, WEB } from "../../../test/support/kubernetes-scene.ts";
+import {
+  type Followed,
+  KubernetesScene,
+  SERVICES,
+  SLICES,
+  WEB,
+} from "../../../test/support/kubernetes-scene.ts";
 import { until } from "../../../test/support/until.ts";
 import { labelsOf } from "../inet.ts";
 
@@ -232,6 +238,80 @@ describe("follows", () => {
         fields: { name: "/prod/http/web", skipped: 1 },
       },
     ]);
+  });
+});
+
+describe("a server that cannot be had any more", () => {
+  const states = (one: Followed): readonly string[] => one.all.map(({ state }) => state);
+
+  test("is told to all who follow, and to those who begin then after what was known", async () => {
+    start();
+    const ports = [
+      { name: "http", port: 80 },
+      { name: "admin", port: 9990 },
+    ];
+    scene.slice("web-a", { endpoints: ["10.0.0.1"], ports });
+    const web = scene.follow();
+    await web.bound("10.0.0.1");
+    await scene.watching();
+    scene.api.pause();
+    await web.reported("failed");
+    const late = [scene.follow(["prod", "admin", "web"]), scene.follow(["prod", "none", "web"])];
+    await until("both", () => late.every(({ all }) => all.length === 2));
+    expect(late.map(states)).toEqual([
+      ["bound", "failed"],
+      ["neg", "failed"],
+    ]);
+    expect(late.map(({ last }) => last)).toEqual([web.last, web.last]);
+    scene.clock.advance(await scene.waiting());
+    await until("another attempt", () => web.all.length === 3);
+    expect(late.map(({ all }) => all.length)).toEqual([3, 3]);
+    scene.api.resume();
+    await scene.pass("an answer", () => web.last?.state === "bound");
+    expect(late.map(({ last }) => last?.state)).toEqual(["bound", "neg"]);
+    expect(new Set(states(web))).toEqual(new Set(["bound", "failed"]));
+  });
+
+  test("may be left after what was known", async () => {
+    start();
+    scene.slice("web-a", ["10.0.0.1"]);
+    const web = scene.follow();
+    await web.bound("10.0.0.1");
+    await scene.watching();
+    scene.api.pause();
+    await web.reported("failed");
+    const abort = new AbortController();
+    const told: string[] = [];
+    scene.source.watch(WEB, abort.signal, ({ state }) => {
+      told.push(state);
+      abort.abort();
+    });
+    await until("a report", () => told.length > 0);
+    await new Promise(setImmediate);
+    expect(told).toEqual(["bound"]);
+  });
+
+  test("for the Service only: what changes of the slices is told, and that it fails", async () => {
+    start();
+    scene.slice("web-a", ["10.0.0.1"]);
+    scene.service(service("web", [{ name: "http", port: 80 }]));
+    const web = scene.follow(["prod", "80", "web"]);
+    await web.bound("10.0.0.1");
+    await scene.watching(2);
+    scene.api.behaviour = ({ path }) =>
+      path === SERVICES ? { kind: "status", status: 503, message: "later" } : { kind: "normal" };
+    scene.api.endWatches();
+    await scene.pass("a failure", () => web.last?.state === "failed");
+    await scene.pass("the other watch", () => scene.api.watches.length === 1);
+    const before = web.all.length;
+    scene.slice("web-a", ["10.0.0.2"]);
+    await web.count(before + 2);
+    const [change, failure] = web.all.slice(before);
+    expect(change).toMatchObject({ state: "bound", endpoints: [{ ip: "10.0.0.2" }] });
+    expect(failure).toMatchObject({ state: "failed" });
+    scene.api.behaviour = { kind: "normal" };
+    await scene.pass("an answer", () => web.last?.state === "bound");
+    expect(web.addresses).toEqual(["10.0.0.2:8080"]);
   });
 });
 

@@ -70,6 +70,8 @@ class Follower {
   #slices: SharedWatch<Slice> | undefined;
   #service: SharedWatch<Service> | undefined;
   #willTell = false;
+  /** What the objects stood for, as it was told last. */
+  #told: Resolution | undefined;
   #skipped = 0;
 
   constructor(name: K8sName, deps: NamerDeps, report: (answer: Resolution) => void) {
@@ -102,10 +104,18 @@ class Follower {
   }
 
   #tell(slices: SharedWatch<Slice>): void {
-    const { resolution, skipped } = k8sAnswer(this.#name, slices.state, this.#service?.state);
+    const answer = k8sAnswer(this.#name, slices.state, this.#service?.state);
+    const { resolution, failing, skipped } = answer;
     if (resolution.state === "pending") return;
-    this.#noteSkipped(skipped);
-    this.#report(resolution);
+    // A failure confirms nothing, but what was not told yet is still the best there is.
+    if (failing === undefined || !Bun.deepEquals(resolution, this.#told)) {
+      this.#noteSkipped(skipped);
+      this.#told = resolution;
+      this.#report(resolution);
+    }
+    // The listener may have left.
+    if (failing === undefined || this.#slices === undefined) return;
+    this.#report({ state: "failed", cause: failing });
   }
 
   #noteSkipped(skipped: number): void {

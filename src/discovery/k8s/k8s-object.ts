@@ -1,6 +1,6 @@
 // Reads what the Kubernetes API writes: pages of a list, and the events of a watch. Whatever the text, it gives a value.
 // The shapes are those of "Kubernetes API Concepts": efficient detection of changes, bookmarks, chunked lists.
-import { quote } from "../namerd/namerd-answer.ts";
+import { quote } from "../quote.ts";
 
 /** An object of JSON. */
 export type Json = Readonly<Record<string, unknown>>;

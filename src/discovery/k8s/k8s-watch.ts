@@ -26,11 +26,16 @@ export interface K8sWatchDeps {
   readonly metrics: SourceMetrics;
 }
 
-/** What is known. `known` stays, with its last good objects, whatever fails later. */
+/** What is known. `known` stays, with its last good objects, whatever fails later; `failing` then tells why. */
 export type K8sState<T> =
   | { readonly state: "pending" }
   | { readonly state: "failed"; readonly cause: string }
-  | { readonly state: "known"; readonly items: ReadonlyMap<string, T> };
+  | {
+      readonly state: "known";
+      readonly items: ReadonlyMap<string, T>;
+      /** Why it may be out of date, one sentence for people; undefined while it is not. */
+      readonly failing: string | undefined;
+    };
 
 const RETRY = { baseMs: 100, maxMs: 10_000 };
 /** A watch that lived this long was a good one: the next waits begin small again. */
@@ -85,7 +90,7 @@ export class K8sWatch<T> {
   #failing = false;
   #stopped = false;
 
-  /** Begins at once. `changed` is called whenever the state is new or has been confirmed. */
+  /** Begins at once. `changed` is called whenever the state is new or has been confirmed, and for each failure. */
   constructor(server: K8sServer, list: K8sList<T>, deps: K8sWatchDeps, changed: () => void) {
     this.#server = server;
     this.#list = list;
@@ -162,7 +167,9 @@ export class K8sWatch<T> {
         watching.headMs = clock.now();
         this.#refusals = 0;
         metrics.observeLatency(clock.now() - watching.startMs);
+        if (!this.#failing) return;
         this.#recovered();
+        this.#tell();
       },
       text: (text) => this.#onLine(text, watching),
       end: (end) => this.#onWatchEnd(end, watching),
@@ -246,14 +253,16 @@ export class K8sWatch<T> {
   #retry(cause: string, again: () => void): void {
     const waitMs = this.#backoff.next();
     this.#setTimer(waitMs, again);
-    const known = this.#state.state === "known";
+    const kept = this.#state.state === "known";
     if (!this.#failing) {
       const { what } = this.#list;
-      this.#deps.log.warn("cannot follow Kubernetes", () => ({ what, cause, kept: known }));
+      this.#deps.log.warn("cannot follow Kubernetes", () => ({ what, cause, kept }));
     }
     this.#failing = true;
-    if (known) return;
-    this.#state = { state: "failed", cause };
+    this.#state =
+      this.#state.state === "known"
+        ? { ...this.#state, failing: cause }
+        : { state: "failed", cause };
     this.#changed();
   }
 
@@ -264,7 +273,7 @@ export class K8sWatch<T> {
   }
 
   #tell(): void {
-    this.#state = { state: "known", items: this.#items };
+    this.#state = { state: "known", items: this.#items, failing: undefined };
     this.#changed();
   }
 

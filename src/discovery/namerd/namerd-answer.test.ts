@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseNamerdAnswer, quote } from "./namerd-answer.ts";
+import { parseNamerdAnswer } from "./namerd-answer.ts";
 
 const addr = (ip: unknown, port: unknown, meta?: unknown) => ({ ip, port, meta });
 const bound = (...addrs: readonly unknown[]): string =>
@@ -140,13 +140,5 @@ describe("parseNamerdAnswer()", () => {
         },
       ),
     );
-  });
-});
-
-describe("quote()", () => {
-  test("cuts long texts and takes out what would break a line of a log", () => {
-    expect(quote("a\r\nb\u001b[31mc\u2028d")).toBe("a b [31mc d");
-    expect(quote("x".repeat(1_000)).length).toBeLessThan(210);
-    expect(quote("\ud800")).toBe("\ufffd");
   });
 });

@@ -1,6 +1,7 @@
 // Reads one answer of namerd's `resolve`. Whatever the text, it gives a value.
 import type { Resolution } from "../../naming/resolution.ts";
 import { endpointSet, type RawEndpoint } from "../endpoint-set.ts";
+import { quote } from "../quote.ts";
 
 /** What an answer says. */
 export interface NamerdAnswer {
@@ -12,9 +13,6 @@ export interface NamerdAnswer {
   /** Whether the text was not an answer of namerd at all, such as the error line that ends a failed stream. */
   readonly garbage: boolean;
 }
-
-/** Longest part of a foreign text that is shown to people. */
-const LONGEST_QUOTE = 200;
 
 /**
  * Reads one JSON value. An answer with addresses of which none can be used is `failed`, not empty: namerd knows
@@ -39,15 +37,6 @@ export function parseNamerdAnswer(text: string): NamerdAnswer {
     default:
       return garbage(`namerd gave an answer of unknown type: ${quote(text)}`);
   }
-}
-
-/** A foreign text, cut and cleaned so that it can stand in one line of a log. */
-export function quote(text: string): string {
-  const clean = text
-    .slice(0, LONGEST_QUOTE)
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ");
-  return text.length > LONGEST_QUOTE ? `${clean}...` : clean;
 }
 
 function bound(addrs: unknown): NamerdAnswer {

@@ -2,7 +2,8 @@
 import { parsePath, type PathLabels } from "../../naming/path.ts";
 import type { BoundName, BoundTree, Weighted } from "../../naming/tree.ts";
 import { DEFAULT_WEIGHT, MAX_WEIGHT } from "../endpoint-set.ts";
-import { isRecord, parseJson, quote } from "./namerd-answer.ts";
+import { quote } from "../quote.ts";
+import { isRecord, parseJson } from "./namerd-answer.ts";
 
 /** What an answer says. */
 export type NamerdTree =

@@ -90,7 +90,14 @@ describe("NamerdWatch", () => {
       ["nothing but a FIN", { kind: "raw", bytes: "", then: "close" }],
       ["no HTTP", { kind: "raw", bytes: "SSH-2.0-OpenSSH_9.2\r\n\r\n", then: "keep" }],
       ["half a head", { kind: "raw", bytes: "HTTP/1.1 200 OK\r\nContent-", then: "close" }],
-      ["an error without an end", { kind: "raw", bytes: "HTTP/1.1 500 Oh\r\n\r\n", then: "keep" }],
+      [
+        "an error without an end",
+        {
+          kind: "raw",
+          bytes: "HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n4\r\noops\r\n",
+          then: "keep",
+        },
+      ],
       [
         "a broken chunk",
         {
@@ -125,6 +132,16 @@ describe("NamerdWatch", () => {
       scene.namerd.behaviour = { kind: "normal" };
       await scene.nextRequest();
       await scene.reported("bound");
+    });
+
+    test("an error that says nothing and does not end", async () => {
+      scene.namerd.behaviour = { kind: "raw", bytes: "HTTP/1.1 500 Oh\r\n\r\n", then: "keep" };
+      scene.watch();
+      await until("a failure", () => {
+        scene.clock.advance(10);
+        return scene.reports.length > 0;
+      });
+      expect(scene.last).toMatchObject({ cause: expect.stringMatching(/HTTP status 500$/) });
     });
   });
 

@@ -330,7 +330,7 @@ describe("EtcdStore", () => {
     using refusing = fakeEtcd({ kind: "status", status: 400 });
     expect(await storeOf([refusing.baseUrl], clock).put("default", B)).toEqual({
       how: "failed",
-      cause: `etcd at ${new URL(refusing.baseUrl).host} answered with HTTP status 400`,
+      cause: `etcd at ${new URL(refusing.baseUrl).host} answered with HTTP status 400: {"error":"scripted"}`,
     });
   });
 
