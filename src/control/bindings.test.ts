@@ -118,6 +118,59 @@ describe("Bindings", () => {
     expect([...script.ids.keys()]).toEqual(["/#/b"]);
   });
 
+  test("keeps a split whose branches go one after the other", () => {
+    script.say(to(["/#/a", 0.9], ["/#/b", 0.1]));
+    script.tell("/#/a", on(1));
+    script.tell("/#/b", on(2));
+    script.say(to(["/#/b", 1]));
+    clock.advance(150);
+    script.say({ state: "neg" });
+    clock.advance(60_000);
+    expect(ports()).toEqual({ "/#/a": [1], "/#/b": [2] });
+    expect(state?.kept).toBe("neg");
+    script.say(to(["/#/b", 1]));
+    clock.advance(2_000);
+    expect(ports()).toEqual({ "/#/b": [2] });
+  });
+
+  test("changes weights at once, and takes a ramp up although one branch is never known", () => {
+    script.say(to(["/#/a", 1], ["/#/slow", 0.1]));
+    script.tell("/#/a", on(1));
+    clock.advance(2_000);
+    script.say(to(["/#/b", 1], ["/#/slow", 0.1]));
+    script.tell("/#/b", on(2));
+    expect(ports()).toEqual({ "/#/b": [2], "/#/slow": [] });
+    for (let second = 1; second <= 5; second += 1) {
+      script.say(to(["/#/b", 1], ["/#/c", second], ["/#/slow", 0.1]));
+      script.tell("/#/c", on(3));
+      clock.advance(1_000);
+      expect(state?.branches.map(({ weight }) => weight)).toEqual([1, second, 0.1]);
+    }
+    for (let second = 1; second <= 5; second += 1) {
+      script.say(to(["/#/b", second], [`/#/dead`, 1]));
+      clock.advance(1_000);
+    }
+    expect(state?.branches.map(({ id }) => id)).toEqual(["/#/b", "/#/dead"]);
+  });
+
+  test("follows what is in effect and what is next, and nothing else", () => {
+    script.say(to(["/#/a", 1]));
+    script.tell("/#/a", on(1));
+    for (let round = 0; round < 50; round += 1) script.say(to([`/#/none${round}`, 1]));
+    expect([...script.ids.keys()]).toEqual(["/#/a", "/#/none49"]);
+    script.say({ state: "neg" });
+    expect([...script.ids.keys()]).toEqual(["/#/a"]);
+  });
+
+  test("says little of a binding that changes all the time", () => {
+    for (let round = 0; round < 100; round += 1) {
+      script.say(to([`/#/${round % 2}`, 1]));
+      script.tell(`/#/${round % 2}`, on(1));
+      clock.advance(10);
+    }
+    expect(lines.filter((line) => line === "the name is bound").length).toBeLessThan(15);
+  });
+
   test.each<Binding>([{ state: "neg" }, { state: "failed", cause: "boom" }])(
     "keeps the last good binding on %p and says so once",
     (answer) => {

@@ -2,14 +2,21 @@
 // its id stands for. Keeps what is in effect until something that has endpoints can take its place.
 import type { Binding, Branch, Interpreter } from "../discovery/interpreter.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
+import { Pace } from "../lib/pace.ts";
 import type { WeightedAddress } from "../naming/resolution.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { NameMetrics } from "./name-metrics.ts";
 import { type KeptReason, Names, type NameState } from "./names.ts";
 
-/** How long a new binding waits for branches whose endpoints are not known yet, before it counts without them. */
+/**
+ * How long a new binding waits: for branches whose endpoints are not known yet, before it counts without them; and where
+ * it only loses branches, in case it loses them all: a source that goes away says so of one name after the other, and
+ * what is left in between is no split that anybody asked for.
+ */
 const PATIENCE_MS = 2_000;
+/** Ten lines of a path at once, then one a second. */
+const LOG_PACE = { spaceMs: 1_000, creditMs: 10_000 };
 
 /** A branch in effect. */
 export interface BoundBranch extends Branch {
@@ -99,15 +106,17 @@ class BoundPath {
   #kept: KeptReason | undefined;
   #patienceIsOver = false;
   #cancelPatience: Cancel | undefined;
-  /** Only where the path is no bound id itself: else its name has them. */
+  /** Only where the path is not among its own branches: else the name of that branch has them. */
   #metrics: NameMetrics | undefined;
   #applying = false;
+  readonly #logPace: Pace;
 
   constructor(path: string, parts: BindingsParts, names: Names, observer: BoundObserver) {
     this.#path = path;
     this.#parts = parts;
     this.#names = names;
     this.#observer = observer;
+    this.#logPace = new Pace(parts.clock, LOG_PACE);
   }
 
   start(): void {
@@ -119,7 +128,8 @@ class BoundPath {
 
   stop(): void {
     this.#abort.abort();
-    this.#cancelPatience?.();
+    this.#endPatience();
+    this.#logPace.drop();
     for (const { stop } of this.#followed.values()) stop();
     this.#followed.clear();
     this.#metrics?.release();
@@ -148,6 +158,8 @@ class BoundPath {
 
   #takeNothing(binding: Binding & { readonly state: "neg" | "failed" }): void {
     this.#next = undefined;
+    this.#endPatience();
+    this.#forgetUnused();
     if (this.#hasEndpoints(this.#current)) return this.#keep(binding.state, binding);
     if (this.#current.state !== binding.state) this.#log(binding);
     this.#current = binding;
@@ -157,18 +169,28 @@ class BoundPath {
   }
 
   #takeBranches(binding: Branches): void {
+    // Not begun anew by a binding that follows: one that changes all the time would never take effect.
+    if (this.#next === undefined) this.#beginPatience();
     this.#next = binding;
-    this.#cancelPatience?.();
-    this.#patienceIsOver = false;
+    // What is told while branches are taken in is of a list that is not whole yet.
+    this.#applying = true;
+    for (const { id } of binding.branches) this.#follow(id);
+    this.#forgetUnused();
+    this.#applying = false;
+    this.#apply();
+  }
+
+  #beginPatience(): void {
+    this.#endPatience();
     this.#cancelPatience = this.#parts.clock.after(PATIENCE_MS, () => {
       this.#patienceIsOver = true;
       this.#apply();
     });
-    // What is told while branches are taken in is of a list that is not whole yet.
-    this.#applying = true;
-    for (const { id } of binding.branches) this.#follow(id);
-    this.#applying = false;
-    this.#apply();
+  }
+
+  #endPatience(): void {
+    this.#cancelPatience?.();
+    this.#patienceIsOver = false;
   }
 
   #follow(id: string): void {
@@ -189,10 +211,7 @@ class BoundPath {
   }
 
   #trySwitch(next: Branches): void {
-    const isPending = next.branches.some(
-      ({ id }) => this.#nameOf(id).resolution.state === "pending",
-    );
-    if (isPending && !this.#patienceIsOver) return;
+    if (this.#mustWait(next) && !this.#patienceIsOver) return;
     if (this.#hasEndpoints(this.#current) && !this.#hasEndpoints(next)) {
       return this.#keep("empty", next);
     }
@@ -200,8 +219,18 @@ class BoundPath {
     this.#current = next;
     this.#next = undefined;
     this.#kept = undefined;
-    this.#cancelPatience?.();
+    this.#endPatience();
     this.#forgetUnused();
+  }
+
+  /** Whether a branch that is new is not known yet, or branches go and none comes. */
+  #mustWait(next: Branches): boolean {
+    const current = new Set(this.#branchesOf(this.#current).map(({ id }) => id));
+    const fresh = next.branches.filter(({ id }) => !current.has(id));
+    if (fresh.length > 0) {
+      return fresh.some(({ id }) => this.#nameOf(id).resolution.state === "pending");
+    }
+    return next.branches.length < current.size;
   }
 
   #keep(reason: KeptReason, binding: Binding): void {
@@ -217,7 +246,10 @@ class BoundPath {
   }
 
   #forgetUnused(): void {
-    const used = new Set(this.#branchesOf(this.#current).map(({ id }) => id));
+    const next = this.#next ?? this.#current;
+    const used = new Set(
+      [...this.#branchesOf(this.#current), ...this.#branchesOf(next)].map(({ id }) => id),
+    );
     for (const [id, { stop }] of this.#followed) {
       if (used.has(id)) continue;
       stop();
@@ -292,9 +324,12 @@ class BoundPath {
   }
 
   #ownMetrics(): NameMetrics | undefined {
-    const [only, ...others] = this.#branchesOf(this.#current);
-    const isItself = only?.id === this.#path && others.length === 0;
-    if (isItself || this.#current.state === "pending") return this.#metrics;
+    if (this.#branchesOf(this.#current).some(({ id }) => id === this.#path)) {
+      this.#metrics?.release();
+      this.#metrics = undefined;
+      return undefined;
+    }
+    if (this.#current.state === "pending") return this.#metrics;
     this.#metrics ??= new NameMetrics(this.#parts.registry, this.#path, this.#parts.router);
     return this.#metrics;
   }
@@ -311,6 +346,10 @@ class BoundPath {
     }
     if (binding.state === "neg")
       return log.warn("the name is bound to nothing", () => this.#labels);
+    this.#logPace.offer(() => this.#logBound(log, binding));
+  }
+
+  #logBound(log: Logger, binding: Binding): void {
     log.info("the name is bound", () => ({
       ...this.#labels,
       to: this.#branchesOf(binding)
