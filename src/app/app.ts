@@ -15,6 +15,7 @@ import { Destinations } from "./destinations.ts";
 import { type BoundServer, listen } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import { statusOf } from "./status.ts";
+import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
 
 /** After the grace time, how long workers get to close what is left. */
 const DESTROY_MS = 1_000;
@@ -81,10 +82,14 @@ export class App implements AdminPort {
     });
   }
 
-  /** Starts workers and the admin port; resolves when connections are accepted. */
+  /**
+   * Starts workers and the admin port; resolves when connections are accepted. Rejects with ThreadLimitError when the
+   * system has no threads for the workers.
+   */
   async start(): Promise<void> {
+    checkThreadLimit(this.#parts.config.workers);
     await this.#destinations.follow();
-    await this.#supervisor.start();
+    await this.#startWorkers();
     this.#state = "serving";
     for (const { router, config: server, socket } of this.#servers) {
       const fields = { router: router.label, address: formatAddress(socket), dst: server.dstName };
@@ -133,6 +138,14 @@ export class App implements AdminPort {
     this.#exit(1);
   }
 
+  async #startWorkers(): Promise<void> {
+    try {
+      await this.#supervisor.start();
+    } catch (error) {
+      throw new ThreadLimitError(`a worker thread cannot be started (${String(error)})`, error);
+    }
+  }
+
   async #drain(): Promise<void> {
     const { clock, config } = this.#parts;
     this.#state = "draining";
@@ -171,6 +184,7 @@ export class App implements AdminPort {
         ip: socket.ip,
         port: socket.port,
         tls: config.tls,
+        proxyProtocol: config.proxyProtocol,
         connectTimeoutMs: config.connectTimeoutMs,
         connectionLifetimeMs: config.connectionLifetimeMs,
         idleTimeoutMs: config.idleTimeoutMs,

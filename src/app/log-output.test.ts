@@ -1,6 +1,8 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { has } from "../../test/support/peers/tools.ts";
+
+setDefaultTimeout(30_000);
 
 const LINES = 1_000;
 const CHILD = `

@@ -88,7 +88,8 @@ describe("the quick form", () => {
     ["-i -n n:1 /a", "--namerd-interval needs a value, SECS"],
     ["--namerd-ns= /a", "--namerd-ns needs a value, NS"],
     ["-i 5 -i 6 /a", "--namerd-interval is given more than once"],
-    ["-i 5", "a configuration file is missing"],
+    ["-i 5", "the target is missing, a name such as /svc/web"],
+    ["-n 127.0.0.1:4180", "the target is missing, a name such as /svc/web"],
   ])("refuses %p", (line, message) => expect(complaint(line)).toBe(`linkerd-tcp: ${message}`));
 });
 

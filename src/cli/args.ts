@@ -65,9 +65,14 @@ export function parseArgs(argv: readonly string[], files: FileSystemView): Comma
   const wrong = complaint(words, spec?.options ?? QUICK_OPTIONS);
   if (wrong !== undefined) return usageError(wrong);
   if (spec !== undefined) return readCommand(spec, words);
-  if (first === undefined) return usageError("a configuration file is missing");
-  if (words.operands.length > 1) return usageError(tooMany(first, words.operands));
   const isQuick = QUICK_OPTIONS.some(({ long }) => words.options.has(long));
+  if (first === undefined) {
+    const missing = isQuick
+      ? "the target is missing, a name such as /svc/web"
+      : "a configuration file is missing";
+    return usageError(missing);
+  }
+  if (words.operands.length > 1) return usageError(tooMany(first, words.operands));
   if (isQuick && files.isFile(first)) {
     return usageError(`${first} is a file; options are for a name, such as /svc/web, in its place`);
   }

@@ -9,6 +9,7 @@ export const EXIT = {
   noInput: 66,
   unavailable: 69,
   cannotBind: 71,
+  noThreads: 75,
   badConfig: 78,
 } as const;
 
@@ -21,6 +22,10 @@ export const EXIT_CODES: readonly { readonly code: string; readonly meaning: str
   { code: `${EXIT.noInput}`, meaning: "The configuration file cannot be read." },
   { code: `${EXIT.unavailable}`, meaning: "A namerd cannot be reached." },
   { code: `${EXIT.cannotBind}`, meaning: "An address cannot be listened on." },
+  {
+    code: `${EXIT.noThreads}`,
+    meaning: "The system allows too few processes and threads (`ulimit -u`, `pids.max`).",
+  },
   { code: `${EXIT.badConfig}`, meaning: "The configuration is wrong." },
   { code: "128+n", meaning: "Ended at once by a second signal, n being its number." },
 ];

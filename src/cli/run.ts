@@ -1,7 +1,9 @@
 // `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
 import { App } from "../app/app.ts";
 import { ListenError } from "../app/listeners.ts";
-import { loadConfigInChild } from "../config/load-in-child.ts";
+import { ThreadLimitError } from "../app/thread-limit.ts";
+import { ConfigLoaderError, loadConfigInChild } from "../config/load-in-child.ts";
+import type { LoadResult } from "../config/load-result.ts";
 import { formatProblems } from "../config/problems.ts";
 import type { Config } from "../config/types.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -9,13 +11,19 @@ import { systemRng } from "../lib/rng.ts";
 import type { QuickCommand } from "./args.ts";
 import { exitCodeOf } from "./check.ts";
 import { EXIT } from "./exit-codes.ts";
+import { PROGRAM } from "./help.ts";
 import { isTerminal, type Output } from "./output.ts";
 import { systemLog } from "./system-log.ts";
 import { quickConfig } from "./quick.ts";
 
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
 export async function run(path: string, output: Output): Promise<number> {
-  const result = await loadConfigInChild(path);
+  let result: LoadResult;
+  try {
+    result = await loadConfigInChild(path);
+  } catch (error) {
+    return startFailure(error, output);
+  }
   if (!result.ok) {
     output.err(`${formatProblems(result.problems)}\n`);
     return exitCodeOf(result);
@@ -58,11 +66,26 @@ export async function serve(config: Config, source: unknown, output: Output): Pr
     Bun.gc(true);
     Bun.shrink();
   } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
+    return startFailure(error, output);
+  }
+  return await exited;
+}
+
+/** Tells why there was no start. Throws what is a fault of the program. */
+function startFailure(error: unknown, output: Output): number {
+  if (error instanceof ListenError) {
     output.err(`${error.message}\n`);
     return EXIT.cannotBind;
   }
-  return await exited;
+  if (error instanceof ThreadLimitError) {
+    output.err(`${PROGRAM}: ${error.message}\n`);
+    return EXIT.noThreads;
+  }
+  if (error instanceof ConfigLoaderError && error.lacksThreads) {
+    const lack = "there are no threads or no memory for the process that loads the configuration";
+    return startFailure(new ThreadLimitError(lack, error), output);
+  }
+  throw error;
 }
 
 const SIGNALS = [

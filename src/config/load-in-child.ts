@@ -1,6 +1,7 @@
 // Loads a configuration in a process of its own, which takes the memory of the schema and YAML libraries with it:
 // 7 MB that the proxy would otherwise hold for as long as it runs (docs/internals/memory.md).
 import { deserialize } from "bun:jsc";
+import { closeSync } from "node:fs";
 import type { LoadResult } from "./load-result.ts";
 
 const ROOT = `${import.meta.dir}/../..`;
@@ -14,10 +15,13 @@ const FLAGS = [
 /** The loading process ended without an answer: a fault of the program, not of the configuration. */
 export class ConfigLoaderError extends Error {
   readonly code = "CONFIG_LOADER_FAILED";
+  /** Whether the system would not start the process, or Bun gave up in it: both for want of threads or memory. */
+  readonly lacksThreads: boolean;
 
-  constructor(cause: unknown) {
+  constructor(cause: unknown, lacksThreads = false) {
     super("the process that loads the configuration failed", { cause });
     this.name = "ConfigLoaderError";
+    this.lacksThreads = lacksThreads;
   }
 }
 
@@ -27,13 +31,28 @@ export class ConfigLoaderError extends Error {
  */
 export async function loadConfigInChild(path: string): Promise<LoadResult> {
   const command = [process.execPath, ...FLAGS, `${import.meta.dir}/load-child.ts`, path];
-  const child = Bun.spawn(command, { stdin: "inherit", stdout: "pipe", stderr: "inherit" });
-  const answer = await child.stdout.bytes();
+  const child = start(command);
+  const [answer, complaint] = await Promise.all([child.stdout.bytes(), child.stderr.text()]);
   const exitCode = await child.exited;
-  if (exitCode !== 0) throw new ConfigLoaderError(`exit code ${exitCode}`);
+  const [, , , lifeline] = child.stdio;
+  if (typeof lifeline === "number") closeSync(lifeline);
+  // Bun calls abort() where it cannot make a thread, and writes a page about it, which is none of the reader's business.
+  if (child.signalCode === "SIGABRT") throw new ConfigLoaderError(complaint, true);
+  if (exitCode !== 0) throw new ConfigLoaderError(`exit code ${exitCode}: ${complaint}`);
   try {
     return deserialize(answer.buffer) as LoadResult;
   } catch (error) {
     throw new ConfigLoaderError(error);
+  }
+}
+
+function start(command: string[]) {
+  try {
+    // The last pipe carries nothing: it closes with this process, and the child, which may be waiting for a file, ends
+    // too.
+    return Bun.spawn(command, { stdio: ["inherit", "pipe", "pipe", "pipe"] });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    throw new ConfigLoaderError(error, code === "EAGAIN" || code === "ENOMEM");
   }
 }

@@ -1,12 +1,24 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { issue, makeCa } from "../../test/support/certs.ts";
+import { until } from "../../test/support/until.ts";
 import { ConfigLoaderError, loadConfigInChild } from "./load-in-child.ts";
 import { loadConfig } from "./load.ts";
 import { formatProblems } from "./problems.ts";
+import { MAX_FILE_BYTES } from "./read-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "l5d-load-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -15,6 +27,32 @@ function write(name: string, text: string | Uint8Array): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
+}
+
+function fifo(name: string): string {
+  const path = join(mkdtempSync(join(folder, "pipe-")), name);
+  Bun.spawnSync(["mkfifo", path]);
+  return path;
+}
+
+/** The fields of /proc/<pid>/stat after the name; undefined when there is no such process. */
+function statOf(pid: number): readonly string[] | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  const [state = "X"] = statOf(pid) ?? [];
+  return !"XZ".includes(state);
+}
+
+/** The process that `parent` has started, if any. */
+function childOf(parent: number): number | undefined {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).find((pid) => statOf(pid)?.[1] === String(parent));
 }
 
 const GOOD = `
@@ -86,6 +124,33 @@ describe("loadConfig()", () => {
     expect(await messageOf(path)).toContain("there is no permission to read it");
   });
 
+  test("does not read for ever", async () => {
+    expect(await messageOf("/dev/zero")).toBe(
+      "unreadable: /dev/zero: error: it is larger than 16 MiB\n1 error",
+    );
+    const big = write("big", "");
+    truncateSync(big, MAX_FILE_BYTES + 1);
+    expect(await messageOf(big)).toContain("it is larger than 16 MiB");
+    for (const file of ["/dev/zero", big]) {
+      const tls = `tls: {defaultIdentity: {certs: [${file}], privateKey: ${file}}}`;
+      const message = await messageOf(write("tls.yml", GOOD.replace("dstName", `${tls}, dstName`)));
+      expect(message).toContain(`tls.defaultIdentity.certs[0]: ${file}: it is larger than 16 MiB`);
+      expect(message).toContain(`tls.defaultIdentity.privateKey: ${file}: it is larger`);
+    }
+  });
+
+  test("waits for what is written into pipes, the file's own and those that it names", async () => {
+    const { certPem, keyPem } = await issue(await makeCa());
+    const [config, certs, key] = [fifo("config"), fifo("certs"), fifo("key")];
+    const tls = `tls: {defaultIdentity: {certs: [${certs}], privateKey: ${key}}}`;
+    const loading = loadConfig(config);
+    await writeFile(config, GOOD.replace("dstName", `${tls}, dstName`));
+    await writeFile(certs, certPem);
+    await writeFile(key, keyPem);
+    const result = await loading;
+    expect(result.ok && result.config.routers[0]?.servers[0]?.tls?.defaultIdentity).toBeDefined();
+  });
+
   test("does not reject, whatever the bytes and the path", async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), async (bytes) => {
@@ -125,6 +190,31 @@ describe("loadConfigInChild()", () => {
     });
     expect(stdout.toString()).toBe("true a\n");
   });
+});
+
+describe("the process that loads the configuration", () => {
+  const tls = () =>
+    `tls: {defaultIdentity: {certs: [${fifo("never")}], privateKey: ${fifo("never")}}}, dstName`;
+  for (const [what, path] of [
+    ["a pipe", () => fifo("never")],
+    ["a certificate in a pipe", () => write("pipes.yml", GOOD.replace("dstName", tls()))],
+  ] as const) {
+    test(`ends with its parent while it waits for ${what}`, async () => {
+      const script = `
+        const { loadConfigInChild } = await import(${JSON.stringify(join(import.meta.dir, "load-in-child.ts"))});
+        await loadConfigInChild(${JSON.stringify(path())});`;
+      const parent = Bun.spawn([process.execPath, "-e", script], { stdin: "ignore" });
+      await until("it has started", () => childOf(parent.pid) !== undefined);
+      const child = childOf(parent.pid) ?? 0;
+      parent.kill("SIGKILL");
+      await parent.exited;
+      try {
+        await until("it has ended", () => !isRunning(child));
+      } finally {
+        if (isRunning(child)) process.kill(child, "SIGKILL");
+      }
+    });
+  }
 });
 
 test("ConfigLoaderError has a code and its cause", () => {

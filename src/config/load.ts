@@ -1,6 +1,6 @@
 // Loads a configuration: bytes, text, document, file, Config. Needs the schema and YAML libraries, which cost 7 MB of
 // memory for good, so the running proxy goes through load-in-child.ts.
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { systemClock } from "../lib/clock.ts";
@@ -9,6 +9,7 @@ import { compile } from "./compile.ts";
 import { type LoadResult, STDIN } from "./load-result.ts";
 import { decodeUtf8, parseConfig } from "./parse.ts";
 import { type Problem, redact } from "./problems.ts";
+import { NamedFiles, readBounded } from "./read-file.ts";
 import { type Surroundings, whyUnreadable } from "./surroundings.ts";
 
 /**
@@ -33,7 +34,7 @@ export async function loadFile<C>(
   const name = isStdin ? "<stdin>" : path;
   let bytes: Uint8Array;
   try {
-    bytes = isStdin ? (stdin ?? (await Bun.stdin.bytes())) : readFileSync(path);
+    bytes = stdin !== undefined && isStdin ? stdin : await readBounded(isStdin ? 0 : path);
   } catch (error) {
     const why = whyUnreadable(error);
     return unreadable(name, existsSync(path) ? why : `${why}${hint(path)}`);
@@ -41,7 +42,12 @@ export async function loadFile<C>(
   const text = decodeUtf8(bytes);
   if (text === undefined) return unreadable(name, "it is not text in UTF-8");
   // "-" lies in the working directory, as far as paths go.
-  return load(text, name, surroundings(dirname(resolve(path))));
+  const files = new NamedFiles();
+  const around = surroundings(dirname(resolve(path)), files);
+  for (;;) {
+    const result = load(text, name, around);
+    if (!(await files.readMissing())) return result;
+  }
 }
 
 /** Loads a text that was read from `name`. Never throws. */
@@ -55,10 +61,10 @@ export function loadText(text: string, name: string, around: Surroundings): Load
   return { ok: true, config, source: withoutSecrets(raw), warnings: found };
 }
 
-function surroundings(baseDir: string): Surroundings {
+function surroundings(baseDir: string, files: NamedFiles): Surroundings {
   return {
     baseDir,
-    readFile: (path) => readFileSync(path, "utf8"),
+    readFile: (path) => files.read(path),
     isDirectory,
     systemRoots,
     environment: (name) => Bun.env[name] || undefined,

@@ -1,6 +1,7 @@
 // What compiling a configuration needs of the world around it, so that tests can stand in for it.
 import { isAbsolute, resolve } from "node:path";
 import type { SystemRoots } from "../lib/system-roots.ts";
+import { MAX_FILE_BYTES } from "./read-file.ts";
 
 export interface Surroundings {
   /** Directory from which relative paths start. */
@@ -25,6 +26,7 @@ export function resolvePath(around: Surroundings, path: string): string {
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "there is no permission to read it",
+  EFBIG: `it is larger than ${MAX_FILE_BYTES / 1024 / 1024} MiB`,
   EISDIR: "it is a directory",
   ENOENT: "there is no such file",
   ENOTDIR: "there is no such file: a part of its path is not a directory",

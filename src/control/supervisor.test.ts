@@ -13,6 +13,28 @@ import { Supervisor } from "./supervisor.ts";
 /** A message that no control thread sends: the worker dies of it. */
 const DEADLY = { type: "start" } as ToWorker;
 
+/** Refuses new threads as Bun does, until it is over. */
+function lackOfThreads() {
+  const Real = globalThis.Worker;
+  const lack = {
+    over: false,
+    refusals: 0,
+    [Symbol.dispose]() {
+      globalThis.Worker = Real;
+    },
+  };
+  globalThis.Worker = class extends Real {
+    constructor(...args: ConstructorParameters<typeof Real>) {
+      if (!lack.over) {
+        lack.refusals += 1;
+        throw new TypeError("Failed to spawn worker thread");
+      }
+      super(...args);
+    }
+  };
+  return lack;
+}
+
 function setup(workers: number) {
   const aggregate = new Aggregate();
   const registry = new Registry(aggregate.source("control"));
@@ -43,11 +65,13 @@ function setup(workers: number) {
         path: "/svc/none",
         config: {
           tls: undefined,
+          proxyProtocol: undefined,
           connectTimeoutMs: 1_000,
           maxWaiters: 10,
           minConnections: 0,
           maxConsecutiveFailures: 5,
           failurePenaltyMs: 1_000,
+          loadBalancer: { kind: "p2c" },
         },
       },
       {
@@ -59,6 +83,7 @@ function setup(workers: number) {
         ip: bound.ip,
         port: bound.port,
         tls: undefined,
+        proxyProtocol: undefined,
         connectTimeoutMs: 20,
         connectionLifetimeMs: Number.POSITIVE_INFINITY,
         idleTimeoutMs: Number.POSITIVE_INFINITY,
@@ -105,6 +130,25 @@ test("Supervisor replaces a worker that dies; no connection is refused meanwhile
   await until("the visit is counted", () => accepted() === before + 1);
   supervisor.stop();
   bound.close();
+});
+
+test("Supervisor says so when no thread can be had at its start, and tries again and again later", async () => {
+  const { supervisor, running, restarts, bound } = setup(1);
+  const lack = lackOfThreads();
+  try {
+    expect(() => supervisor.start()).toThrow("Failed to spawn worker thread");
+    lack.over = true;
+    await supervisor.start();
+    lack.over = false;
+    supervisor.broadcast(DEADLY);
+    await until("it has tried twice", () => lack.refusals === 3);
+    lack.over = true;
+    await until("the worker is replaced", () => restarts.value === 1 && running.value === 1);
+  } finally {
+    lack[Symbol.dispose]();
+    supervisor.stop();
+    bound.close();
+  }
 });
 
 test("Supervisor is drained when its workers are, and destroys sessions when it is told to", async () => {

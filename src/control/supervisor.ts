@@ -59,7 +59,7 @@ export class Supervisor {
     }));
   }
 
-  /** Starts all workers; resolves once each has been told everything. */
+  /** Starts all workers; resolves once each has been told everything. Throws when the system allows no thread. */
   start(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     let missing = this.#slots.length;
@@ -102,13 +102,13 @@ export class Supervisor {
     const { aggregate, workers, bufferSizeBytes, maxDescriptors, logSettings } = this.#parts;
     slot.readyMs = undefined;
     const name = `worker-${slot.index}`;
-    const onMetrics = aggregate.source(name);
     // `smol` collects garbage sooner: a held connection takes a quarter less (docs/internals/memory.md).
     const worker = new Worker(new URL("../worker/main.ts", import.meta.url).href, {
       smol: true,
       name,
     });
     slot.worker = worker;
+    const onMetrics = aggregate.source(name);
     worker.onmessage = ({ data }: MessageEvent<ToControl>) =>
       this.#onMessage(slot, data, onMetrics);
     worker.onerror = (event) => {
@@ -157,7 +157,7 @@ export class Supervisor {
   #onClose(slot: Slot, worker: Worker, name: string): void {
     if (slot.worker !== worker) return;
     slot.worker = undefined;
-    const { aggregate, running, restarts, log, clock, onDied } = this.#parts;
+    const { aggregate, running, log, clock, onDied } = this.#parts;
     aggregate.endSource(name);
     if (slot.readyMs !== undefined) {
       running.add(-1);
@@ -171,10 +171,23 @@ export class Supervisor {
       worker: slot.index,
       delayMs,
     }));
+    this.#restartAfter(delayMs, slot);
+  }
+
+  #restartAfter(delayMs: number, slot: Slot): void {
+    const { restarts, log, clock } = this.#parts;
     const cancel = clock.after(delayMs, () => {
       this.#cancelRestarts.delete(cancel);
-      restarts.add(1);
-      this.#startWorker(slot);
+      try {
+        this.#startWorker(slot);
+        restarts.add(1);
+      } catch (error) {
+        // The system allows no more threads just now.
+        const againMs = slot.backoff.next();
+        const fields = { worker: slot.index, detail: String(error), delayMs: againMs };
+        log.error("worker could not be started; it is tried again", () => fields);
+        this.#restartAfter(againMs, slot);
+      }
     });
     this.#cancelRestarts.add(cancel);
   }

@@ -40,7 +40,23 @@ export function parseEndpointLine(text: string): EndpointLineResult {
 
 /** The canonical spelling of an IP literal, a host name as it is; undefined for anything else. */
 export function readHost(text: string): string | undefined {
-  return canonicalIp(text) ?? (HOST_NAME.test(text) ? text : undefined);
+  return canonicalIp(text) ?? (HOST_NAME.test(text) && !isWrongIp(text) ? text : undefined);
+}
+
+/**
+ * Whether it is numbers and dots and yet nothing that the system's resolver takes for an address. That reads `127.1`,
+ * which dtabs use, as 127.0.0.1: the last of fewer than four numbers fills what is left (inet_aton(3)).
+ */
+function isWrongIp(text: string): boolean {
+  if (/[^0-9.]/.test(text)) return false;
+  const parts = text.split(".");
+  const last = Number(parts.at(-1));
+  const isShort = parts.length < 4 && parts.every((part) => part !== "");
+  return (
+    !isShort ||
+    last >= 256 ** (5 - parts.length) ||
+    parts.slice(0, -1).some((part) => Number(part) > 255)
+  );
 }
 
 type Split = { readonly host: string; readonly port: string } | { readonly problem: string };

@@ -97,26 +97,48 @@ describe("parseLogFilter()", () => {
 });
 
 describe("logFilterFromEnv()", () => {
+  const none = () => undefined;
+
   test("takes the program's own variable before RUST_LOG", () => {
-    const { filter } = logFilterFromEnv({ LINKERD_TCP_LOG: "debug", RUST_LOG: "off" });
+    const { filter } = logFilterFromEnv({ LINKERD_TCP_LOG: "debug", RUST_LOG: "off" }, none);
     expect(thresholdOf(filter, "x")).toBe("debug");
   });
 
   test("takes RUST_LOG when the other is missing or empty", () => {
     for (const LINKERD_TCP_LOG of [undefined, "", " "]) {
-      const { filter } = logFilterFromEnv({ LINKERD_TCP_LOG, RUST_LOG: "off" });
+      const { filter } = logFilterFromEnv({ LINKERD_TCP_LOG, RUST_LOG: "off" }, none);
       expect(thresholdOf(filter, "x")).toBe("off");
     }
   });
 
   test("writes info and above when neither is set", () => {
-    expect(logFilterFromEnv({})).toEqual({ filter: [], warnings: [] });
+    expect(logFilterFromEnv({}, none)).toEqual({ filter: [], warnings: [] });
     expect(thresholdOf([], "x")).toBe("info");
   });
 
   test("names the variable in its warnings", () => {
-    expect(logFilterFromEnv({ RUST_LOG: "loud" }).warnings).toEqual([
+    expect(logFilterFromEnv({ RUST_LOG: "loud" }, none).warnings).toEqual([
       'RUST_LOG: unknown directive "loud"',
     ]);
+  });
+
+  test("warns of a module that does not exist, with the one that was meant, and keeps the rule", () => {
+    const suggested = (word: string) => (word === "proxi" ? "proxy" : undefined);
+    const { filter, warnings } = logFilterFromEnv(
+      { LINKERD_TCP_LOG: "proxi=debug,linkerd_tcp::lb=warn" },
+      suggested,
+    );
+    expect(filter).toHaveLength(2);
+    expect(warnings[0]).toBe("LINKERD_TCP_LOG: there is no module proxi; did you mean proxy?");
+    expect(warnings[1]).toStartWith(
+      "LINKERD_TCP_LOG: there is no module lb; there are admin, app,",
+    );
+  });
+
+  test("does not warn of modules and what holds them, nor of other programs' modules in RUST_LOG", () => {
+    for (const text of ["warn", "proxy=debug", "linkerd_tcp::balancer=off", "telemetry=off"]) {
+      expect(logFilterFromEnv({ LINKERD_TCP_LOG: text }, none).warnings).toEqual([]);
+    }
+    expect(logFilterFromEnv({ RUST_LOG: "hyper=trace" }, none).warnings).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 // Which lines are written: LINKERD_TCP_LOG or RUST_LOG, in the language of Rust's env_logger.
-import { LOG_LEVELS, type LogLevel } from "./log.ts";
+import { LOG_LEVELS, LOG_MODULES, type LogLevel } from "./log.ts";
 
 /** The least severe level that is written, or none at all. */
 export type LogThreshold = LogLevel | "off";
@@ -28,17 +28,38 @@ const ROOT = "linkerd_tcp";
 
 const THRESHOLDS: ReadonlySet<string> = new Set<LogThreshold>([...LOG_LEVELS, "off"]);
 
-/** Reads `LINKERD_TCP_LOG` or, where that is missing or empty, `RUST_LOG`. */
+/** The candidate that a mistyped word was meant to be, if any. */
+type Suggest = (word: string, candidates: readonly string[]) => string | undefined;
+
+/** Reads `LINKERD_TCP_LOG` or, where that is missing or empty, `RUST_LOG`. Also warns of modules that do not exist. */
 export function logFilterFromEnv(
   env: Readonly<Record<string, string | undefined>>,
+  suggest: Suggest,
 ): ParsedLogFilter {
   for (const name of ["LINKERD_TCP_LOG", "RUST_LOG"]) {
     const text = env[name]?.trim();
     if (text === undefined || text === "") continue;
     const { filter, warnings } = parseLogFilter(text);
-    return { filter, warnings: warnings.map((warning) => `${name}: ${warning}`) };
+    // RUST_LOG may hold what is meant for other programs.
+    const unknown = name === "RUST_LOG" ? [] : unknownModules(filter, suggest);
+    return {
+      filter,
+      warnings: [...warnings, ...unknown].map((warning) => `${name}: ${warning}`),
+    };
   }
   return { filter: [], warnings: [] };
+}
+
+function unknownModules(filter: LogFilter, suggest: Suggest): readonly string[] {
+  const unknown = filter.filter(
+    ({ module }) => !LOG_MODULES.some((known) => covers(module, known)),
+  );
+  return unknown.map(({ module }) => {
+    const meant = suggest(module, LOG_MODULES);
+    const hint =
+      meant === undefined ? `; there are ${LOG_MODULES.join(", ")}` : `; did you mean ${meant}?`;
+    return `there is no module ${module}${hint}`;
+  });
 }
 
 /**

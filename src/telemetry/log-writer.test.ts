@@ -110,4 +110,9 @@ describe("logStyle()", () => {
     expect(logStyle(true, { NO_COLOR: "" })).toBe("colour");
     expect(logStyle(true, { NO_COLOR: "1" })).toBe("text");
   });
+
+  test("has none at a terminal that knows no escape sequences", () => {
+    expect(logStyle(true, { TERM: "dumb" })).toBe("text");
+    expect(logStyle(true, { TERM: "xterm" })).toBe("colour");
+  });
 });

@@ -1,12 +1,6 @@
 // Loggers that write: entries that pass the filter, as lines, to a sink.
 import { type Clock, systemClock } from "../lib/clock.ts";
-import {
-  LOG_LEVELS,
-  type LogFields,
-  type Logger,
-  type LoggerFactory,
-  type LogLevel,
-} from "./log.ts";
+import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from "./log.ts";
 import { type LogFilter, thresholdOf } from "./log-filter.ts";
 import { logLine, type LogStyle } from "./log-line.ts";
 import { fdSink, type LogSink, openLogTarget } from "./log-sink.ts";
@@ -54,7 +48,7 @@ export class LogWriter {
   }
 
   /** Gives the logger of a module. */
-  readonly logger: LoggerFactory = (module) => {
+  readonly logger = (module: string): Logger => {
     const threshold = thresholdOf(this.#filter, module);
     const rank = threshold === "off" ? -1 : LOG_LEVELS.indexOf(threshold);
     const write = (level: LogLevel) =>

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { Peer } from "../../test/support/tls/peer.ts";
 import { has } from "../../test/support/tls/tools.ts";
@@ -170,5 +172,38 @@ describe("peerHasClosed", () => {
 
   withLibc("is true of a descriptor that is not open", () => {
     expect(calls().peerHasClosed(-1)).toBe(true);
+  });
+});
+
+describe("writes that do not wait", () => {
+  withPeer("sendNow sends what there is room for, and no more", async () => {
+    const { fd, stream } = await connected();
+    const text = new TextEncoder().encode("x".repeat(5_000));
+    expect(calls().sendNow(fd, text.subarray(0, 5))).toBe(5);
+    let taken = 5;
+    for (let sent = 0; sent >= 0; taken += Math.max(0, sent)) sent = calls().sendNow(fd, text);
+    expect(taken).toBeGreaterThan(4096);
+    await stream.close();
+    calls().close(fd);
+  });
+
+  withLibc("writeNow writes at most 4096 bytes, and none where there is no room", () => {
+    const path = `${mkdtempSync(join(tmpdir(), "libc-"))}/fifo`;
+    Bun.spawnSync(["mkfifo", path]);
+    // Blocking, and read by nobody: one page too many would be waited for until the test run is killed.
+    const fd = openSync(path, "r+");
+    const text = new TextEncoder().encode("x".repeat(5_000));
+    expect(calls().writeNow(fd, text.subarray(0, 5))).toBe(5);
+    const written: number[] = [];
+    for (let more = 0; more >= 0; written.push(more)) more = calls().writeNow(fd, text);
+    expect(written.length).toBeGreaterThan(1);
+    expect(new Set(written)).toEqual(new Set([4096, -1]));
+    closeSync(fd);
+    rmSync(dirname(path), { recursive: true });
+  });
+
+  withLibc("neither writes to a descriptor that is not open", () => {
+    const bytes = new Uint8Array(1);
+    expect([calls().sendNow(-1, bytes), calls().writeNow(-1, bytes)]).toEqual([-1, -1]);
   });
 });

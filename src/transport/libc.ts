@@ -28,7 +28,7 @@ export interface Libc {
   sendNow(fd: number, bytes: Uint8Array): number;
   /**
    * Writes to a pipe or a terminal, at most 4096 bytes, without waiting, though the descriptor may block. How many
-   * bytes it took, -1 for none.
+   * bytes it took, -1 for none. A terminal that has room for a part only is still waited for.
    */
   writeNow(fd: number, bytes: Uint8Array): number;
 }

@@ -1,4 +1,5 @@
 // Entry of a data-plane thread: waits for its start message, then hands everything to the data plane.
+import type * as NodeOs from "node:os";
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import { fdSink } from "../telemetry/log-sink.ts";
@@ -17,9 +18,22 @@ const inbox = new Inbox(apply, systemClock);
 self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.type !== "start") return inbox.push(data);
   const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.target, libc) });
-  dataPlane = new DataPlane({ start: data, clock: systemClock, rng: systemRng(), logger, send });
+  dataPlane = new DataPlane({
+    start: data,
+    clock: systemClock,
+    rng: systemRng(),
+    logger,
+    send,
+    hostName,
+  });
   send({ type: "ready" });
 };
+
+function hostName(): string {
+  // Loaded where it is asked for: few configurations need it.
+  const { hostname } = import.meta.require("node:os") as typeof NodeOs;
+  return hostname();
+}
 
 function apply(message: Exclude<ToWorker, WorkerStart>): void {
   // The last message of the start: what loading left behind goes before the first client comes (docs/internals/memory.md).
