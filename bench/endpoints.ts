@@ -70,11 +70,7 @@ async function updateTimeMs(
 ): Promise<{ readonly sum: number; readonly count: number }> {
   const page = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
   const value = (end: string): number =>
-    Number(
-      new RegExp(`^l5d_balancer_poll_time_us_${end}\\{.*\\} (.*)$`, "m").exec(
-        page,
-      )?.[1],
-    );
+    Number(new RegExp(`^l5d_balancer_poll_time_us_${end}\\{.*\\} (.*)$`, "m").exec(page)?.[1]);
   return { sum: value("sum") / 1_000, count: value("count") };
 }
 

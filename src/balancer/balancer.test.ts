@@ -1,6 +1,7 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeConnector } from "../../test/support/fake-sockets.ts";
+import type { LoadBalancerConfig } from "../config/types.ts";
 import { seededRng } from "../lib/rng.ts";
 import { EndpointRow, newEndpointPage } from "../telemetry/endpoint-table.ts";
 import { silentLogger } from "../telemetry/log.ts";
@@ -10,14 +11,29 @@ import { Balancer, type BalancerSettings } from "./balancer.ts";
 import type { EndpointConnection } from "./connection.ts";
 import { Endpoint } from "./endpoint.ts";
 import { BalancerMetrics } from "./metrics.ts";
+import { createPickers } from "./pickers.ts";
 import type { RefuseReason, Waiter } from "./wait.ts";
 
 const ALL = [{ branch: 0, weight: 1 }];
+/** The second branch gets nothing. */
+const SPLIT = [
+  { branch: 0, weight: 1 },
+  { branch: 1, weight: 0 },
+];
 
 class TestWaiter implements Waiter {
+  readonly #client: number;
   connection: EndpointConnection | undefined;
   refused: RefuseReason | undefined;
   early: string | undefined;
+
+  constructor(client: number) {
+    this.#client = client;
+  }
+
+  clientHash(): number {
+    return this.#client;
+  }
 
   onEndpoint(connection: EndpointConnection, _socket: unknown, early: readonly Uint8Array[]): void {
     this.connection = connection;
@@ -29,7 +45,10 @@ class TestWaiter implements Waiter {
   }
 }
 
-function setup(settings: Partial<BalancerSettings> = {}) {
+function setup(
+  settings: Partial<BalancerSettings> = {},
+  loadBalancer: LoadBalancerConfig = { kind: "p2c" },
+) {
   const clock = new FakeClock();
   const connector = new FakeConnector();
   const released: number[][] = [];
@@ -43,6 +62,7 @@ function setup(settings: Partial<BalancerSettings> = {}) {
       failurePenaltyMs: 1_000,
       ...settings,
     },
+    pickers: createPickers(loadBalancer, { clock, rng: seededRng(1), place: () => 0 }),
     connector,
     metrics,
     clock,
@@ -52,10 +72,10 @@ function setup(settings: Partial<BalancerSettings> = {}) {
     onReleased: ({ id }, epoch) => released.push([id, epoch]),
   });
   const page = new Float64Array(newEndpointPage(1));
-  const endpoint = (id: number, weight = 1) =>
+  const endpoint = (id: number, weight = 1, branch = 0) =>
     new Endpoint({
       id,
-      branch: 0,
+      branch,
       target: connectTarget("127.0.0.1", 1000 + id),
       weight,
       row: new EndpointRow(page, id, 0, 1),
@@ -70,8 +90,8 @@ function setup(settings: Partial<BalancerSettings> = {}) {
       reweighed: [],
       removed: [{ id, epoch }],
     });
-  const acquire = () => {
-    const waiter = new TestWaiter();
+  const acquire = (client = 0) => {
+    const waiter = new TestWaiter(client);
     return { waiter, wait: balancer.acquire(waiter) };
   };
   return {
@@ -127,6 +147,17 @@ describe("Balancer", () => {
     expect(connector.attempts).toHaveLength(4);
     clock.advance(20);
     expect(connector.attempts).toHaveLength(5);
+  });
+
+  test("keeps one list of what a round has tried, and copies it for no attempt", () => {
+    const { balancer, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 100 });
+    add(...[1, 2, 3, 4].map((id) => endpoint(id)));
+    const connect = spyOn(balancer, "connect");
+    acquire();
+    for (let tried = 0; tried < 4; tried += 1) connector.last.fail();
+    const [first, ...others] = connect.mock.calls.map(([, tried]) => tried);
+    expect(first).toEqual([]);
+    expect([others.length, new Set(others).size, others[0]?.length]).toEqual([4, 1, 4]);
   });
 
   test("waits longer between rounds the more of them fail", () => {
@@ -339,6 +370,56 @@ describe("Balancer with changing endpoints", () => {
     expect([known.load, known.state]).toEqual([1, "ready"]);
     waiter.connection?.end();
     expect(released).toEqual([]);
+  });
+
+  /** A session that has tried endpoints 1 and 2 in vain, and pauses; 3 has no weight, 4 is in a branch without. */
+  function pausing() {
+    const world = setup({ maxConsecutiveFailures: 100 });
+    const { balancer, connector, endpoint, acquire } = world;
+    const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3, 0)];
+    const four = endpoint(4, 1, 1);
+    const base = { known: true, branches: SPLIT, added: [], reweighed: [], removed: [] };
+    balancer.update({ ...base, added: [one, two, three, four] });
+    const { waiter } = acquire();
+    connector.last.fail();
+    connector.last.fail();
+    expect(connector.attempts).toHaveLength(2);
+    return { ...world, waiter, base };
+  }
+
+  test("leaves sessions in their pauses when a change brings nothing new to try", () => {
+    const { balancer, connector, clock, base } = pausing();
+    balancer.update(base);
+    balancer.update({ ...base, reweighed: [{ id: 1, weight: 5 }] });
+    balancer.update({ ...base, reweighed: [{ id: 3, weight: 0 }] });
+    balancer.update({ ...base, removed: [{ id: 2, epoch: 1 }] });
+    expect(connector.attempts).toHaveLength(2);
+    clock.advance(20);
+    expect(connector.attempts).toHaveLength(3);
+  });
+
+  for (const [change, part] of [
+    ["an endpoint is added", "added"],
+    ["an endpoint gets weight that had none", "reweighed"],
+    ["a branch gets weight that had none", "branches"],
+  ] as const) {
+    test(`ends the pauses of sessions when ${change}`, () => {
+      const { balancer, connector, endpoint, base } = pausing();
+      const parts = {
+        added: { added: [endpoint(5)] },
+        reweighed: { reweighed: [{ id: 3, weight: 1 }] },
+        branches: { branches: SPLIT.map(({ branch }) => ({ branch, weight: 1 })) },
+      };
+      balancer.update({ ...base, ...parts[part] });
+      expect(connector.attempts).toHaveLength(3);
+    });
+  }
+
+  test("refuses sessions in their pauses at once when no endpoint is left", () => {
+    const { balancer, waiter, base } = pausing();
+    const removed = [1, 2, 3, 4].map((id) => ({ id, epoch: 1 }));
+    balancer.update({ ...base, removed });
+    expect(waiter.refused).toBe("no_endpoint");
   });
 
   test("does not probe an endpoint that was removed", () => {

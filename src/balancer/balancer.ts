@@ -1,6 +1,7 @@
 // Gives sessions their connections to endpoints: joins the pool, ejection, warm connections and those who wait.
 import { Backoff } from "../lib/backoff.ts";
 import { formatAddress } from "../lib/address.ts";
+import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -14,6 +15,8 @@ import {
 import { type EjectionPolicy, Ejector } from "./ejector.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { BalancerMetrics } from "./metrics.ts";
+import type { Latencies } from "./latency.ts";
+import type { Pickers } from "./pickers.ts";
 import { type BranchWeight, Pool } from "./pool.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
 import { WarmPool, type WarmSource } from "./warm-pool.ts";
@@ -28,16 +31,21 @@ export interface BalancerSettings extends EjectionPolicy {
   readonly maxWaiters: number;
   /** Warm connections to keep. */
   readonly minConnections: number;
+  /** What those who wait must tell endpoints of their clients, by `Waiter.preamble`. */
+  readonly proxyProtocol?: ClientProxyProtocolConfig | undefined;
 }
 
 /** What a balancer is made of. */
 export interface BalancerParts {
   readonly settings: BalancerSettings;
+  readonly pickers: Pickers;
   readonly connector: Connector;
   readonly metrics: BalancerMetrics;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
+  /** What a probe says to the endpoint first of all. */
+  readonly probePreamble?: Uint8Array | undefined;
   /** Whether the peer of an idle connection has closed it (see transport/libc.ts). */
   readonly peerHasClosed: (socket: Socket) => boolean;
   /** The last connection to an endpoint that was removed has ended. */
@@ -60,6 +68,8 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   readonly connector: Connector;
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
+  readonly latencies: Latencies | undefined;
+  readonly byClient: boolean;
   readonly #parts: BalancerParts;
   readonly #pool: Pool;
   readonly #ejector: Ejector;
@@ -77,7 +87,9 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.connector = parts.connector;
     this.clock = clock;
     this.metrics = parts.metrics;
-    this.#pool = new Pool(rng);
+    this.latencies = parts.pickers.latencies;
+    this.byClient = parts.pickers.byClient;
+    this.#pool = new Pool(rng, parts.pickers);
     this.#ejector = new Ejector(
       this.#pool,
       settings,
@@ -85,8 +97,15 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
       (endpoint) => this.#probe(endpoint),
       (endpoint, change) => this.#onEjection(endpoint, change),
     );
-    this.#warm = new WarmPool(settings.minConnections, this, parts.metrics);
+    // A warm connection belongs to no client, so where clients keep their endpoints there can be none.
+    const warm = this.byClient ? 0 : settings.minConnections;
+    this.#warm = new WarmPool(warm, this, parts.metrics);
     this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
+  }
+
+  /** What endpoints must be told of clients. */
+  get proxyProtocol(): ClientProxyProtocolConfig | undefined {
+    return this.#parts.settings.proxyProtocol;
   }
 
   /**
@@ -114,17 +133,14 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   /** Applies a change of the endpoints. Endpoints that stay keep their load, failures and connections. */
   update(update: EndpointsUpdate): void {
     const startedMs = this.clock.now();
+    const wasKnown = this.#known;
     this.#known = update.known;
-    for (const { id, epoch } of update.removed) this.#remove(id, epoch);
-    this.#pool.setBranches(update.branches);
-    for (const { id, weight } of update.reweighed) {
-      const endpoint = this.#pool.find(id);
-      if (endpoint !== undefined) this.#pool.reweigh(endpoint, weight);
-    }
-    for (const endpoint of update.added) this.#add(endpoint);
+    const hasNew = this.#apply(update);
     this.metrics.panic.set(this.#pool.panics ? 1 : 0);
-    // Those who wait go first, in the order in which they came.
-    if (update.added.length > 0 || update.reweighed.length > 0 || update.known) {
+    // Those who wait go first, in the order in which they came. Without anything new to try they stay in their pauses,
+    // lest a name that changes often makes a storm of attempts; with nothing to try at all they are refused.
+    const isEmpty = update.known && this.#pool.size === 0;
+    if (hasNew || isEmpty || (update.known && !wasKnown)) {
       for (const wait of this.#waits) wait.advance();
     }
     this.#warm.refill();
@@ -148,12 +164,14 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   connect(
     observer: ConnectionObserver,
     tried?: readonly Endpoint[],
+    client = 0,
+    preamble?: Uint8Array,
   ): EndpointConnection | undefined {
     const none = tried === undefined || tried.length === 0;
-    const endpoint = none ? this.#pool.pick() : this.#pool.pickOther(tried);
+    const endpoint = none ? this.#pool.pick(client) : this.#pool.pickOther(tried, client);
     if (endpoint === undefined) return undefined;
     const connection = new EndpointConnection(this, endpoint, observer);
-    connection.start();
+    connection.start(preamble);
     return connection;
   }
 
@@ -204,6 +222,20 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   // === endpoints ===
 
+  /** Whether anything may be picked now that could not be before. */
+  #apply({ branches, added, reweighed, removed }: EndpointsUpdate): boolean {
+    for (const { id, epoch } of removed) this.#remove(id, epoch);
+    let hasNew = this.#pool.setBranches(branches);
+    for (const { id, weight } of reweighed) {
+      const endpoint = this.#pool.find(id);
+      if (endpoint === undefined) continue;
+      hasNew ||= endpoint.weight === 0 && weight > 0;
+      this.#pool.reweigh(endpoint, weight);
+    }
+    for (const endpoint of added) this.#add(endpoint);
+    return hasNew || added.some(({ weight }) => weight > 0);
+  }
+
   #add(endpoint: Endpoint): void {
     this.#removals.delete(endpoint);
     this.#pool.add(endpoint);
@@ -228,9 +260,11 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   }
 
   #probe(endpoint: Endpoint): void {
+    const { probePreamble } = this.#parts;
     const connection = new EndpointConnection(this, endpoint, {
       onOpen: (opened) => {
         this.#ejector.succeeded(endpoint);
+        if (probePreamble !== undefined && !opened.tls) opened.socket?.write(probePreamble);
         opened.socket?.close();
         opened.end();
       },
@@ -239,7 +273,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
         this.#ejector.probeFailed(endpoint);
       },
     });
-    connection.start();
+    connection.start(probePreamble);
   }
 
   #onEjection(endpoint: Endpoint, change: "ejected" | "readmitted"): void {

@@ -8,6 +8,7 @@ import type {
 } from "../transport/connector.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { Latencies } from "./latency.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 
 /** Is told how a connection to an endpoint went. */
@@ -22,6 +23,8 @@ export interface ConnectionContext {
   readonly connector: Connector;
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
+  /** To be told of waits for endpoints; undefined where nobody wants to know. */
+  readonly latencies: Latencies | undefined;
   /** A connection that stood has ended. */
   onConnectionEnd(endpoint: Endpoint): void;
 }
@@ -35,6 +38,8 @@ export class EndpointConnection implements ConnectObserver {
   #attempt: ConnectAttempt | undefined;
   #socket: Socket | undefined;
   #state: "pending" | "open" | "ended" = "pending";
+  /** Since when a first byte is waited for. */
+  #askedMs = 0;
 
   constructor(context: ConnectionContext, endpoint: Endpoint, observer: ConnectionObserver) {
     this.#context = context;
@@ -53,13 +58,13 @@ export class EndpointConnection implements ConnectObserver {
     return this.#socket;
   }
 
-  /** Begins to connect. */
-  start(): void {
+  /** Begins to connect. `preamble` goes before TLS, where there is TLS. */
+  start(preamble?: Uint8Array): void {
     const { metrics, connector } = this.#context;
     metrics.attempts.add(1);
     metrics.pending.add(1);
     this.endpoint.row.addLoad(1);
-    this.#attempt = connector.connect(this.endpoint.target, this);
+    this.#attempt = connector.connect(this.endpoint.target, this, preamble);
   }
 
   onConnected(socket: Socket): void {
@@ -70,7 +75,7 @@ export class EndpointConnection implements ConnectObserver {
     metrics.pending.add(-1);
     metrics.open.add(1);
     metrics.connects.add(1);
-    this.#observeLatency();
+    this.#context.latencies?.observe(this.endpoint, this.#observeLatency());
     this.endpoint.row.countConnect();
     this.#observer.onOpen(this);
   }
@@ -79,7 +84,8 @@ export class EndpointConnection implements ConnectObserver {
     this.#state = "ended";
     this.#context.metrics.pending.add(-1);
     this.#context.metrics.failure(failure);
-    this.#observeLatency();
+    const tookMs = this.#observeLatency();
+    if (failure !== "descriptors") this.#context.latencies?.failed(this.endpoint, tookMs);
     this.endpoint.row.addLoad(-1);
     this.endpoint.row.countFailure();
     this.#observer.onFailed(this, failure, detail);
@@ -107,7 +113,25 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.onConnectionEnd(this.endpoint);
   }
 
-  #observeLatency(): void {
-    this.#context.metrics.latency.observe((this.#context.clock.now() - this.#startedMs) * 1000);
+  /** Whether anybody wants to know how long the endpoint takes to answer. */
+  get timed(): boolean {
+    return this.#context.latencies !== undefined;
+  }
+
+  /** The endpoint has been given something to answer. */
+  onAsked(): void {
+    this.#askedMs = this.#context.clock.now();
+  }
+
+  /** Its first byte has come. */
+  onAnswer(): void {
+    const { clock, latencies } = this.#context;
+    latencies?.observe(this.endpoint, clock.now() - this.#askedMs);
+  }
+
+  #observeLatency(): number {
+    const tookMs = this.#context.clock.now() - this.#startedMs;
+    this.#context.metrics.latency.observe(tookMs * 1000);
+    return tookMs;
   }
 }

@@ -1,7 +1,9 @@
 // One endpoint as a worker knows it: address, weight, load, and whether it may be picked.
+import { formatAddress } from "../lib/address.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { ConnectTarget } from "../transport/connector.ts";
-import type { Pickable } from "./picker.ts";
+import type { Latency, Timed } from "./latency.ts";
+import type { Located } from "./picker.ts";
 
 /**
  * `ready`: may be picked. `ejected`: failed too often, waits for its probe. `retired`: no longer resolved, its
@@ -20,7 +22,7 @@ export interface EndpointParts {
 }
 
 /** An endpoint. Its load is that of the whole process. */
-export class Endpoint implements Pickable {
+export class Endpoint implements Located, Timed {
   readonly id: number;
   readonly branch: number;
   readonly target: ConnectTarget;
@@ -32,6 +34,7 @@ export class Endpoint implements Pickable {
   failures = 0;
   /** What the last of them was, for people. */
   lastFailure: string | undefined;
+  latency: Latency | undefined;
 
   constructor({ id, branch, target, weight, row }: EndpointParts) {
     this.id = id;
@@ -39,6 +42,10 @@ export class Endpoint implements Pickable {
     this.target = target;
     this.weight = weight;
     this.row = row;
+  }
+
+  get address(): string {
+    return formatAddress(this.target);
   }
 
   get load(): number {

@@ -2,7 +2,7 @@
 // their loads. Why this rule, and its figures: docs/decisions/0001-pick-rule.md.
 import type { Rng } from "../lib/rng.ts";
 import type { Pickable, Picker } from "./picker.ts";
-import { SumTree } from "./sum-tree.ts";
+import { WeightedList } from "./weighted-list.ts";
 
 /**
  * Draws two distinct endpoints in proportion to weight and takes the second if, chance deciding
@@ -13,52 +13,15 @@ import { SumTree } from "./sum-tree.ts";
  * Shares of connections follow the weights: exactly while nothing is held, within 5 % (mostly 2 %)
  * at any number of held connections, as `test/simulation/balance.test.ts` shows.
  *
- * `pick` is O(log n) and allocates nothing; `add`, `remove` and `reweigh` are O(log n).
+ * `pick` is O(log n) and allocates nothing.
  */
-export class P2cPicker<E extends Pickable> implements Picker<E> {
-  // Plain private fields: these are read on every pick.
-  private readonly endpoints: E[] = [];
-  // The weight of endpoints[i] is at index i.
-  private readonly weights = new SumTree();
+export class P2cPicker<E extends Pickable> extends WeightedList<E> implements Picker<E> {
   private readonly rng: Rng;
 
   /** @param rng asked two or three times a pick; once when a single endpoint has weight */
   constructor(rng: Rng) {
+    super();
     this.rng = rng;
-  }
-
-  get size(): number {
-    return this.endpoints.length;
-  }
-
-  get weight(): number {
-    return this.weights.total;
-  }
-
-  add(endpoint: E): void {
-    if (endpoint.pickerIndex !== -1) return;
-    endpoint.pickerIndex = this.endpoints.length;
-    this.endpoints.push(endpoint);
-    this.weights.set(endpoint.pickerIndex, endpoint.weight);
-  }
-
-  remove(endpoint: E): void {
-    const index = endpoint.pickerIndex;
-    if (this.endpoints[index] !== endpoint) return;
-    // The last one moves into the gap, so that nothing else has to.
-    const last = this.endpoints.pop();
-    const lastWeight = this.weights.get(this.endpoints.length);
-    this.weights.set(this.endpoints.length, 0);
-    endpoint.pickerIndex = -1;
-    if (last === undefined || last === endpoint) return;
-    this.endpoints[index] = last;
-    this.weights.set(index, lastWeight);
-    last.pickerIndex = index;
-  }
-
-  reweigh(endpoint: E): void {
-    if (this.endpoints[endpoint.pickerIndex] !== endpoint) return;
-    this.weights.set(endpoint.pickerIndex, endpoint.weight);
   }
 
   pick(): E | undefined {
@@ -111,7 +74,7 @@ export class P2cPicker<E extends Pickable> implements Picker<E> {
  *
  * Above 1 linearity ends; what is left of the error comes from there.
  */
-function swapChance(
+export function swapChance(
   load1: number,
   weight1: number,
   load2: number,

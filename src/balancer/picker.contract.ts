@@ -2,17 +2,21 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Rng, seededRng } from "../lib/rng.ts";
-import type { Pickable, Picker } from "./picker.ts";
+import type { Timed } from "./latency.ts";
+import type { Located, Picker } from "./picker.ts";
 
 /** An endpoint for tests, all of it writable. */
-export interface TestEndpoint extends Pickable {
+export interface TestEndpoint extends Located, Timed {
   weight: number;
   load: number;
 }
 
-/** A new endpoint that is in no picker. */
+let lastAddress = 0;
+
+/** A new endpoint that is in no picker, with an address of its own. */
 export function testEndpoint(weight: number, load = 0): TestEndpoint {
-  return { weight, load, pickerIndex: -1 };
+  const address = `10.0.${++lastAddress >> 8}.${lastAddress & 255}:80`;
+  return { weight, load, pickerIndex: -1, address, latency: undefined };
 }
 
 type Step =
@@ -47,25 +51,29 @@ export function describePicker(name: string, make: (rng: Rng) => Picker<TestEndp
     return picker;
   }
 
+  let client = 0;
+  /** A pick for another client each time. */
+  const next = (picker: Picker<TestEndpoint>): TestEndpoint | undefined => picker.pick(client++);
+
   describe(`${name} as a Picker`, () => {
     test("picks nothing when it holds nothing", () => {
       const picker = holding();
       expect(picker.size).toBe(0);
-      expect(picker.pick()).toBeUndefined();
+      expect(next(picker)).toBeUndefined();
     });
 
     test("picks the only endpoint, however loaded", () => {
       const only = testEndpoint(0.001, 1e6);
-      expect(holding(only).pick()).toBe(only);
+      expect(next(holding(only))).toBe(only);
     });
 
     test("holds an endpoint of weight 0 but never picks it", () => {
       const [idle, busy] = [testEndpoint(0), testEndpoint(1, 1e6)];
       const picker = holding(idle, busy);
       expect(picker.size).toBe(2);
-      for (let i = 0; i < PICKS; i++) expect(picker.pick()).toBe(busy);
+      for (let i = 0; i < PICKS; i++) expect(next(picker)).toBe(busy);
       picker.remove(busy);
-      expect(picker.pick()).toBeUndefined();
+      expect(next(picker)).toBeUndefined();
       expect(picker.size).toBe(1);
     });
 
@@ -76,7 +84,7 @@ export function describePicker(name: string, make: (rng: Rng) => Picker<TestEndp
       b.weight = 0;
       picker.reweigh(a);
       picker.reweigh(b);
-      for (let i = 0; i < PICKS; i++) expect(picker.pick()).toBe(a);
+      for (let i = 0; i < PICKS; i++) expect(next(picker)).toBe(a);
     });
 
     test("ignores the add of an endpoint that is in a picker", () => {
@@ -97,7 +105,7 @@ export function describePicker(name: string, make: (rng: Rng) => Picker<TestEndp
       picker.reweigh(stranger);
       picker.remove(testEndpoint(1));
       expect([picker.size, elsewhere.size]).toEqual([1, 1]);
-      expect([picker.pick(), elsewhere.pick()]).toEqual([mine, stranger]);
+      expect([next(picker), next(elsewhere)]).toEqual([mine, stranger]);
     });
 
     test("lets an endpoint come back after a remove", () => {
@@ -105,16 +113,16 @@ export function describePicker(name: string, make: (rng: Rng) => Picker<TestEndp
       const picker = holding(endpoint);
       picker.remove(endpoint);
       expect(endpoint.pickerIndex).toBe(-1);
-      expect(picker.pick()).toBeUndefined();
+      expect(next(picker)).toBeUndefined();
       picker.add(endpoint);
-      expect(picker.pick()).toBe(endpoint);
+      expect(next(picker)).toBe(endpoint);
     });
 
     test("gives every endpoint of a weight some of the connections", () => {
       const endpoints = [5, 1, 1, 1, 2].map((w) => testEndpoint(w));
       const picker = holding(...endpoints);
       for (let i = 0; i < PICKS; i++) {
-        const picked = picker.pick();
+        const picked = next(picker);
         if (picked !== undefined) picked.load++;
       }
       expect(endpoints.filter((e) => e.load === 0)).toEqual([]);
@@ -151,7 +159,7 @@ export function describePicker(name: string, make: (rng: Rng) => Picker<TestEndp
                 s satisfies never;
             }
             const candidates = [...held].filter((e) => e.weight > 0);
-            const picked = picker.pick();
+            const picked = next(picker);
             if (picked === undefined) expect(candidates).toEqual([]);
             else expect(candidates).toContain(picked);
             expect(picker.size).toBe(held.size);

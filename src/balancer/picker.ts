@@ -10,6 +10,12 @@ export interface Pickable {
   pickerIndex: number;
 }
 
+/** For pickers that choose alike on all workers, or in all processes. */
+export interface Located extends Pickable {
+  /** The endpoint's address as text: what is left of it where ids and rows differ. */
+  readonly address: string;
+}
+
 /** Chooses the endpoint that serves the next connection. */
 export interface Picker<E extends Pickable> {
   /** Endpoints held, those of weight 0 included. */
@@ -27,6 +33,11 @@ export interface Picker<E extends Pickable> {
   /** To be called after `endpoint.weight` changed: until then the picker goes by the old weight. */
   reweigh(endpoint: E): void;
 
-  /** The endpoint for one more connection, undefined when none has weight. `load` is not touched. */
-  pick(): E | undefined;
+  /**
+   * The endpoint for one more connection, undefined when none has weight. `load` is not touched.
+   *
+   * @param client hash of the client's address, any 32-bit integer. Only pickers that keep clients to their endpoints
+   * look at it; others may be given any number.
+   */
+  pick(client: number): E | undefined;
 }

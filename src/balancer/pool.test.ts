@@ -1,11 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import { seededRng } from "../lib/rng.ts";
 import { EndpointRow, newEndpointPage } from "../telemetry/endpoint-table.ts";
 import { connectTarget } from "../transport/connector.ts";
 import { Endpoint } from "./endpoint.ts";
+import { createPickers } from "./pickers.ts";
 import { Pool } from "./pool.ts";
 
+const PICKERS = createPickers(
+  { kind: "p2c" },
+  { clock: new FakeClock(), rng: seededRng(7), place: () => 0 },
+);
 const page = new Float64Array(newEndpointPage(1));
 
 /** Endpoint `id` in `branch`, holding `load` connections. */
@@ -18,7 +24,7 @@ function endpoint(id: number, branch: number, load = 0, weight = 1): Endpoint {
 }
 
 function poolOf(weights: readonly number[], ...endpoints: readonly Endpoint[]): Pool {
-  const pool = new Pool(seededRng(7));
+  const pool = new Pool(seededRng(7), PICKERS);
   pool.setBranches(weights.map((weight, branch) => ({ branch, weight })));
   for (const each of endpoints) pool.add(each);
   return pool;
@@ -28,7 +34,7 @@ function poolOf(weights: readonly number[], ...endpoints: readonly Endpoint[]): 
 function shares(pool: Pool, picks = 10_000): readonly number[] {
   const counts: number[] = [];
   for (let i = 0; i < picks; i += 1) {
-    const branch = pool.pick()?.branch ?? -1;
+    const branch = pool.pick(0)?.branch ?? -1;
     counts[branch] = (counts[branch] ?? 0) + 1;
   }
   return counts.map((count) => count / picks);
@@ -48,6 +54,19 @@ describe("Pool", () => {
     expect(canary).toBeWithin(0.08, 0.12);
     const canaryIsIdle = poolOf([0.9, 0.1], endpoint(1, 0, 500), endpoint(2, 1), endpoint(3, 1));
     expect(shares(canaryIsIdle)[0]).toBeWithin(0.9 * 0.98, 0.9 * 1.02);
+  });
+
+  test("tells when a branch with endpoints gets weight that it had not", () => {
+    const pool = poolOf([1, 0], endpoint(1, 0), endpoint(2, 1));
+    const set = (...weights: number[]) =>
+      pool.setBranches(weights.map((weight, branch) => ({ branch, weight })));
+    expect([set(1, 0), set(2, 0), set(2, 1), set(2, 3), set(2, 3, 1)]).toEqual([
+      ...[false, false, true, false],
+      // The third branch is new, and has none yet.
+      false,
+    ]);
+    pool.setBranches([]);
+    expect(set(0, 1)).toBe(true);
   });
 
   test("gives the share of a branch without endpoints to the others, and gives it back", () => {
@@ -76,15 +95,15 @@ describe("Pool", () => {
 
   test("gives a branch of weight 0 nothing, even when it is the only one", () => {
     expect(shares(poolOf([1, 0], endpoint(1, 0), endpoint(2, 1)), 100)).toEqual([1]);
-    expect(poolOf([0], endpoint(1, 0)).pick()).toBeUndefined();
+    expect(poolOf([0], endpoint(1, 0)).pick(0)).toBeUndefined();
   });
 
   test("retries at an endpoint that was not tried, in any branch", () => {
     const a = endpoint(1, 0);
     const b = endpoint(2, 1);
     const pool = poolOf([1, 1], a, b);
-    expect(pool.pickOther([a])).toBe(b);
-    expect(pool.pickOther([a, b])).toBeUndefined();
+    expect(pool.pickOther([a], 0)).toBe(b);
+    expect(pool.pickOther([a, b], 0)).toBeUndefined();
     expect(shares(pool, 100).length).toBe(2);
   });
 
@@ -114,7 +133,7 @@ describe("Pool", () => {
             pool.setBranches(next.map((weight, branch) => ({ branch, weight })));
           }
           const usable = [...live].filter(({ branch }) => (weights[branch] ?? 0) > 0);
-          const picked = pool.pick();
+          const picked = pool.pick(0);
           if (usable.length === 0) expect(picked).toBeUndefined();
           else expect(usable).toContain(picked as Endpoint);
           const ready = usable.filter(({ state }) => state === "ready");

@@ -1,8 +1,9 @@
 // The endpoints of one destination on one worker: which may be picked, which are ejected, which are retired.
+import { chanceOf } from "../lib/hash.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { P2cPicker } from "./p2c.ts";
 import type { Picker } from "./picker.ts";
+import type { Pickers } from "./pickers.ts";
 
 /** A branch and its share of the connections. */
 export interface BranchWeight {
@@ -27,14 +28,16 @@ interface Branch {
  */
 export class Pool {
   readonly #rng: Rng;
+  readonly #pickers: Pickers;
   readonly #branches = new Map<number, Branch>();
   readonly #live = new Map<number, Endpoint>();
   readonly #retired = new Map<number, Endpoint>();
   /** The branch, where only one has weight: the way of nearly all picks. */
   #only: Branch | undefined;
 
-  constructor(rng: Rng) {
+  constructor(rng: Rng, pickers: Pickers) {
     this.#rng = rng;
+    this.#pickers = pickers;
   }
 
   /** Endpoints that are resolved now. */
@@ -51,20 +54,24 @@ export class Pool {
     );
   }
 
-  /** From now on these are the branches. Endpoints of others are picked no more, and are to be retired. */
-  setBranches(weights: readonly BranchWeight[]): void {
+  /**
+   * From now on these are the branches. Endpoints of others are picked no more, and are to be retired. Answers whether
+   * a branch with endpoints had no weight and has some now.
+   */
+  setBranches(weights: readonly BranchWeight[]): boolean {
+    const wanted = new Map(weights.map(({ branch, weight }) => [branch, weight]));
+    for (const id of wanted.keys()) this.#branch(id);
+    let hasRisen = false;
     for (const branch of this.#branches.values()) {
-      branch.weight = 0;
-      branch.isGone = true;
-    }
-    for (const { branch: id, weight } of weights) {
-      const branch = this.#branch(id);
-      branch.weight = weight;
-      branch.isGone = false;
+      const weight = wanted.get(branch.id);
+      branch.isGone = weight === undefined;
+      hasRisen ||= branch.weight === 0 && (weight ?? 0) > 0 && !isEmpty(branch);
+      branch.weight = weight ?? 0;
     }
     for (const branch of this.#branches.values()) this.#forgetIfEmpty(branch);
     const [first, ...others] = [...this.#branches.values()].filter(({ weight }) => weight > 0);
     this.#only = others.length === 0 ? first : undefined;
+    return hasRisen;
   }
 
   /** An endpoint that is resolved now, or one that is retired. */
@@ -118,23 +125,27 @@ export class Pool {
     this.#pickerOf(endpoint).add(endpoint);
   }
 
-  /** The endpoint for one more connection: a ready one, or, when there is none, an ejected one. */
-  pick(): Endpoint | undefined {
+  /**
+   * The endpoint for one more connection: a ready one, or, when there is none, an ejected one. `client` is a hash of the
+   * client's address where the pickers go by it, any number where they do not.
+   */
+  pick(client: number): Endpoint | undefined {
     const only = this.#only;
-    if (only !== undefined) return only.ready.pick() ?? only.ejected.pick();
-    return this.#pickFrom("ready") ?? this.#pickFrom("ejected");
+    if (only !== undefined) return only.ready.pick(client) ?? only.ejected.pick(client);
+    return this.#pickFrom("ready", client) ?? this.#pickFrom("ejected", client);
   }
 
   /** The same, none of `tried`. For the path of failure: costs O(log n) for each that was tried. */
-  pickOther(tried: readonly Endpoint[]): Endpoint | undefined {
+  pickOther(tried: readonly Endpoint[], client: number): Endpoint | undefined {
     const held = tried.filter((endpoint) => endpoint.state !== "retired");
     for (const endpoint of held) this.#pickerOf(endpoint).remove(endpoint);
-    const picked = this.pick();
+    const picked = this.pick(client);
     for (const endpoint of held) this.#pickerOf(endpoint).add(endpoint);
     return picked;
   }
 
-  #pickFrom(which: "ready" | "ejected"): Endpoint | undefined {
+  #pickFrom(which: "ready" | "ejected", client: number): Endpoint | undefined {
+    if (this.#pickers.byClient) return this.#branchOf(which, client)?.[which].pick(client);
     let total = 0;
     for (const branch of this.#branches.values()) {
       if (branch[which].weight > 0) total += branch.weight;
@@ -148,7 +159,21 @@ export class Pool {
       if (rest < 0) break;
     }
     // Where rounding left a rest, the last one has it.
-    return last?.[which].pick();
+    return last?.[which].pick(client);
+  }
+
+  /** The client's branch, by weighted rendezvous (see RendezvousPicker): only as many clients move as a weight does. */
+  #branchOf(which: "ready" | "ejected", client: number): Branch | undefined {
+    let best: Branch | undefined;
+    let bestTime = Number.POSITIVE_INFINITY;
+    for (const branch of this.#branches.values()) {
+      if (!(branch.weight > 0 && branch[which].weight > 0)) continue;
+      const time = -Math.log(chanceOf(client, branch.id, 0)) / branch.weight;
+      if (best !== undefined && time >= bestTime) continue;
+      best = branch;
+      bestTime = time;
+    }
+    return best;
   }
 
   #pickerOf(endpoint: Endpoint): Picker<Endpoint> {
@@ -159,14 +184,18 @@ export class Pool {
   #branch(id: number): Branch {
     const known = this.#branches.get(id);
     if (known !== undefined) return known;
-    const ready = new P2cPicker<Endpoint>(this.#rng);
-    const ejected = new P2cPicker<Endpoint>(this.#rng);
+    const ready = this.#pickers.make();
+    const ejected = this.#pickers.make();
     const branch = { id, weight: 0, isGone: true, ready, ejected };
     this.#branches.set(id, branch);
     return branch;
   }
 
-  #forgetIfEmpty({ id, isGone, ready, ejected }: Branch): void {
-    if (isGone && ready.size + ejected.size === 0) this.#branches.delete(id);
+  #forgetIfEmpty(branch: Branch): void {
+    if (branch.isGone && isEmpty(branch)) this.#branches.delete(branch.id);
   }
+}
+
+function isEmpty({ ready, ejected }: Branch): boolean {
+  return ready.size + ejected.size === 0;
 }

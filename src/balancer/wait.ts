@@ -11,6 +11,13 @@ export type RefuseReason = "no_endpoint" | "queue_full";
 
 /** Who waits for a connection to an endpoint. */
 export interface Waiter {
+  /** A hash of the client's address, a 32-bit integer. Asked for once, and only where picks go by it. */
+  clientHash(): number;
+  /**
+   * What the endpoint gets first of all. It is sent before TLS where there is TLS; else the waiter sends it, with what
+   * else it has to say.
+   */
+  readonly preamble?: Uint8Array | undefined;
   /** The connection stands: the waiter takes over the socket's `data`. `early` was said by the endpoint already. */
   onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void;
   onRefused(reason: RefuseReason): void;
@@ -18,8 +25,15 @@ export interface Waiter {
 
 /** What a wait needs of the balancer. */
 export interface WaitSource {
+  /** Whether `connect` looks at the hash of the client. */
+  readonly byClient: boolean;
   /** Begins a connection to an endpoint other than those tried; undefined when there is no such endpoint. */
-  connect(observer: ConnectionObserver, tried: readonly Endpoint[]): EndpointConnection | undefined;
+  connect(
+    observer: ConnectionObserver,
+    tried: readonly Endpoint[],
+    client: number,
+    preamble: Uint8Array | undefined,
+  ): EndpointConnection | undefined;
   /** No endpoint can be tried: parks the wait, or refuses it. */
   onNoEndpoint(wait: Wait): void;
   /** Delays between rounds, when every endpoint has been tried. */
@@ -39,7 +53,9 @@ const ATTEMPTS_AT_ONCE = 8;
 export class Wait implements ConnectionObserver {
   readonly #source: WaitSource;
   readonly #waiter: Waiter;
-  #tried: readonly Endpoint[] = NONE;
+  readonly #client: number;
+  /** In this round. Most waits try one endpoint, and need no list. */
+  #tried: Endpoint[] | undefined;
   #connection: EndpointConnection | undefined;
   #backoff: Backoff | undefined;
   #cancelDelay: Cancel | undefined;
@@ -48,16 +64,18 @@ export class Wait implements ConnectionObserver {
   constructor(source: WaitSource, waiter: Waiter) {
     this.#source = source;
     this.#waiter = waiter;
+    this.#client = source.byClient ? waiter.clientHash() : 0;
   }
 
-  /** Tries an endpoint now if none is being tried: at the start, and when endpoints have been added. */
+  /** Tries an endpoint now if none is being tried: at the start, and when there is something new to try. */
   advance(): void {
     if (this.#over || this.#connection !== undefined) return;
     this.#cancelDelay?.();
     this.#cancelDelay = undefined;
-    this.#connection = this.#source.connect(this, this.#tried);
+    const { preamble } = this.#waiter;
+    this.#connection = this.#source.connect(this, this.#tried ?? NONE, this.#client, preamble);
     if (this.#connection !== undefined) return;
-    if (this.#tried.length > 0) this.#nextRound();
+    if (this.#tried !== undefined) this.#nextRound();
     else this.#source.onNoEndpoint(this);
   }
 
@@ -92,7 +110,8 @@ export class Wait implements ConnectionObserver {
       this.#nextRound();
       return;
     }
-    this.#tried = [...this.#tried, connection.endpoint];
+    this.#tried ??= [];
+    this.#tried.push(connection.endpoint);
     // Many dead endpoints are not tried in one go by everyone who waits.
     if (this.#tried.length % ATTEMPTS_AT_ONCE === 0) this.#later();
     else this.advance();
@@ -100,7 +119,7 @@ export class Wait implements ConnectionObserver {
 
   /** All have been tried: begins again after a delay, so that a dead destination costs no storm of attempts. */
   #nextRound(): void {
-    this.#tried = NONE;
+    this.#tried = undefined;
     this.#later();
   }
 

@@ -10,7 +10,7 @@ import {
   type CommandSpec,
   COMMANDS,
   COMMON_OPTIONS,
-  DTAB_OPTIONS,
+  type DTAB_OPTIONS,
   commandNamed,
   type OptionSpec,
   PROGRAM,

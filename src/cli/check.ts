@@ -87,6 +87,16 @@ function describeServer(server: ServerConfig): readonly string[] {
   return [
     `  ${formatAddress(server)} -> ${server.dstName}${describeTls(server)}`,
     `    ${limits.join(", ")}`,
+    ...describeProxyProtocol(server),
+  ];
+}
+
+function describeProxyProtocol({ proxyProtocol }: ServerConfig): readonly string[] {
+  if (proxyProtocol === undefined) return [];
+  const { trusted, required, timeoutMs } = proxyProtocol;
+  const others = required ? "refused" : "served without";
+  return [
+    `    PROXY header within ${time(timeoutMs)} from ${trusted.join(", ")}, others ${others}`,
   ];
 }
 
@@ -123,6 +133,9 @@ function describeClient(client: DestinationConfig): string {
     `out for ${time(client.failurePenaltyMs)} after ${plural(client.maxConsecutiveFailures, "failure")}`,
     `at most ${client.maxWaiters} waiting`,
     `${client.minConnections} kept warm`,
+    ...(client.proxyProtocol === undefined
+      ? []
+      : [`with a PROXY header of version ${client.proxyProtocol.version}`]),
   ];
   return parts.join(", ");
 }

@@ -79,6 +79,7 @@ function demoConfig(rootDir: string, ports: Ports): Config {
     port: ports.proxy,
     dstName: "/svc/web",
     tls: undefined,
+    proxyProtocol: undefined,
     connectTimeoutMs: 10_000,
     connectionLifetimeMs: Number.POSITIVE_INFINITY,
     idleTimeoutMs: Number.POSITIVE_INFINITY,

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { whyUnreadable } from "../config/surroundings.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
-import { DtabClient, NamerdError, type RemoteDtab } from "./dtab-client.ts";
+import { DtabClient, NamerdError, printable, type RemoteDtab } from "./dtab-client.ts";
 import { delegationLines } from "./dtab-tree.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
@@ -47,7 +47,7 @@ async function perform(
   switch (action.action) {
     case "list": {
       const namespaces = await client.list();
-      output.out(json ? jsonLine(namespaces) : namespaces.map((name) => `${name}\n`).join(""));
+      output.out(json ? jsonLine(namespaces) : namespaces.map(lineOf).join(""));
       return EXIT.ok;
     }
     case "get": {
@@ -102,10 +102,14 @@ async function put(
 
 /** A rule on each line, arrows under each other; the version as a comment, so that the text can be put again. */
 function dtabText({ dentries, version }: RemoteDtab): string {
-  const width = Math.max(0, ...dentries.map(({ prefix }) => prefix.length));
-  const rules = dentries.map(({ prefix, dst }) => `${prefix.padEnd(width)} => ${dst} ;\n`);
-  const comment = version === undefined ? "" : `# version ${version}\n`;
+  const width = dentries.reduce((most, { prefix }) => Math.max(most, prefix.length), 0);
+  const rules = dentries.map(({ prefix, dst }) => lineOf(`${prefix.padEnd(width)} => ${dst} ;`));
+  const comment = version === undefined ? "" : lineOf(`# version ${version}`);
   return `${comment}${rules.join("")}`;
+}
+
+function lineOf(foreign: string): string {
+  return `${printable(foreign)}\n`;
 }
 
 function jsonLine(value: unknown): string {

@@ -24,6 +24,7 @@ export function quickConfig(command: QuickCommand): { config: Config; source: un
             ...listen,
             dstName: target,
             tls: undefined,
+            proxyProtocol: undefined,
             connectTimeoutMs: limit(DEFAULTS.server.connectTimeoutMs),
             connectionLifetimeMs: limit(seconds(DEFAULTS.server.connectionLifetimeSecs)),
             idleTimeoutMs: limit(seconds(DEFAULTS.server.idleTimeoutSecs)),

@@ -8,11 +8,13 @@ describe("clientFor()", () => {
   test("gives the defaults where no rule fits", () => {
     expect(clientFor([{ prefix: "/svc/a", maxWaiters: 1 }], "/svc/b")).toEqual({
       tls: undefined,
+      proxyProtocol: undefined,
       connectTimeoutMs: 3_000,
       maxWaiters: 1_000_000,
       minConnections: 0,
       maxConsecutiveFailures: 5,
       failurePenaltyMs: 60_000,
+      loadBalancer: { kind: "p2c" },
     });
   });
 
@@ -31,12 +33,16 @@ describe("clientFor()", () => {
     });
   });
 
-  test("replaces tls as a whole", () => {
+  test("replaces tls and loadBalancer as a whole", () => {
+    const ewma = { kind: "ewma", decayTimeMs: 1 } as const;
+    const heap = { kind: "leastConnections" } as const;
     const rules = [
-      { prefix: "/", tls: TLS_B },
-      { prefix: "/svc", tls: TLS_A },
+      { prefix: "/", tls: TLS_B, loadBalancer: ewma },
+      { prefix: "/svc", tls: TLS_A, loadBalancer: heap },
     ];
-    expect(clientFor(rules, "/svc/a").tls).toEqual(TLS_A);
+    expect(clientFor(rules, "/svc/a")).toMatchObject({ tls: TLS_A });
+    expect(clientFor(rules, "/svc/a").loadBalancer).toEqual(heap);
+    expect(clientFor(rules, "/other").loadBalancer).toEqual(ewma);
   });
 
   test("says nothing of prefixes, and changes no rule", () => {

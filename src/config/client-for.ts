@@ -10,11 +10,14 @@ const UNRULED: DestinationConfig = {
   minConnections: DEFAULTS.client.minConnections,
   maxConsecutiveFailures: DEFAULTS.client.maxConsecutiveFailures,
   failurePenaltyMs: seconds(DEFAULTS.client.failurePenaltySecs),
+  loadBalancer: { kind: DEFAULTS.client.loadBalancer },
+  proxyProtocol: undefined,
 };
 
 /**
  * The settings for the destination `path`: defaults, overlaid by every rule whose prefix covers it, in the order of the
- * file, so that later rules win key by key. `tls` is one key: a later one replaces an earlier one whole.
+ * file, so that later rules win key by key. `tls` and `loadBalancer` are one key each: a later one replaces
+ * an earlier one whole.
  */
 export function clientFor(rules: ClientConfig, path: string): DestinationConfig {
   const merged = { ...UNRULED };

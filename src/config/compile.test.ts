@@ -43,6 +43,7 @@ describe("a configuration", () => {
               port: 1,
               dstName: "/svc/a",
               tls: undefined,
+              proxyProtocol: undefined,
               connectTimeoutMs: 10_000,
               connectionLifetimeMs: Number.POSITIVE_INFINITY,
               idleTimeoutMs: Number.POSITIVE_INFINITY,

@@ -6,12 +6,21 @@ import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
+import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
 import { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import type { File, FileClient, FileConnector, FileRouter, FileServer } from "./schema.ts";
 import type { Surroundings } from "./surroundings.ts";
-import type { ClientRule, Config, InterpreterConfig, RouterConfig, ServerConfig } from "./types.ts";
+import type { FileLoadBalancer } from "./schema-balancer.ts";
+import type {
+  ClientRule,
+  Config,
+  InterpreterConfig,
+  LoadBalancerConfig,
+  RouterConfig,
+  ServerConfig,
+} from "./types.ts";
 
 /** Makes the configuration. It may be used only when no errors were noted. */
 export function compile(file: File, around: Surroundings, problems: ProblemList): Config {
@@ -65,6 +74,9 @@ class Compiler {
       port: server.port,
       dstName: canonicalPath(server.dstName),
       tls: server.tls && this.#tls.server(server.tls, [...path, "tls"]),
+      proxyProtocol:
+        server.proxyProtocol &&
+        serverProxyProtocol(server.proxyProtocol, [...path, "proxyProtocol"], this.#problems),
       connectTimeoutMs: limit(server.connectTimeoutMs),
       connectionLifetimeMs: limit(seconds(server.connectionLifetimeSecs)),
       idleTimeoutMs: limit(seconds(server.idleTimeoutSecs)),
@@ -124,6 +136,7 @@ class Compiler {
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
     const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
     const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
+    const { loadBalancer, proxyProtocol } = connector;
     return {
       prefix,
       ...(tls && { tls: this.#tls.client(tls, [...path, "tls"]) }),
@@ -132,6 +145,39 @@ class Compiler {
       ...(minConnections !== undefined && { minConnections }),
       ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
       ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
+      ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),
+      ...(proxyProtocol && {
+        proxyProtocol: clientProxyProtocol(
+          proxyProtocol,
+          [...path, "proxyProtocol"],
+          this.#problems,
+        ),
+      }),
     };
+  }
+
+  #balancer(balancer: FileLoadBalancer, path: ConfigPath): LoadBalancerConfig {
+    switch (balancer.kind) {
+      case "p2c":
+      case "leastConnections":
+      case "roundRobin":
+        return { kind: balancer.kind };
+      case "heap":
+        return { kind: "leastConnections" };
+      case "ewma":
+        return { kind: "ewma", decayTimeMs: balancer.decayTimeMs };
+      case "aperture": {
+        const { kind, minAperture, lowLoad, highLoad, smoothWindowMs } = balancer;
+        if (lowLoad >= highLoad) {
+          const message = `expected less than highLoad, which is ${highLoad}, found ${lowLoad}`;
+          this.#problems.error([...path, "loadBalancer", "lowLoad"], message);
+        }
+        return { kind, minAperture, lowLoad, highLoad, smoothWindowMs };
+      }
+      case "maglev":
+        return { kind: "maglev", maxLoadFactor: limit(balancer.maxLoadFactor) };
+      default:
+        return balancer satisfies never;
+    }
   }
 }

@@ -5,6 +5,8 @@ import { readHost } from "../naming/endpoint-line.ts";
 import { parseDtab } from "../naming/dtab.ts";
 import { parsePath, type PathLabels, pathStartsWith, printPath } from "../naming/path.ts";
 import type { PathTree } from "../naming/tree.ts";
+import { clientFor } from "./client-for.ts";
+import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import type { Config, RouterConfig } from "./types.ts";
 
@@ -23,6 +25,8 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkNames(router, path, problems);
     checkDtab(config, router, path, problems);
     checkPrefixes(router, path, problems);
+    checkBalancers(router, path, problems);
+    checkProxyProtocol(router, path, problems);
   });
 }
 
@@ -162,6 +166,15 @@ function checkPrefixes(router: RouterConfig, path: ConfigPath, problems: Problem
     const at = [...path, "client", "configs", index, "prefix"];
     problems.warning(at, `no dstName of this router is covered by ${prefix}`);
   });
+}
+
+function checkBalancers(router: RouterConfig, path: ConfigPath, problems: ProblemList): void {
+  for (const dstName of new Set(router.servers.map((server) => server.dstName))) {
+    const { loadBalancer, minConnections } = clientFor(router.client, dstName);
+    if (loadBalancer.kind !== "maglev" || minConnections === 0) continue;
+    const message = `minConnections has no effect for ${dstName}: with maglev a connection is made for its client`;
+    problems.warning([...path, "client"], message);
+  }
 }
 
 function placeOf(path: ConfigPath, problems: ProblemList): string {

@@ -26,12 +26,24 @@ export const DEFAULTS = {
     maxConcurrency: 100_000,
   },
   serverTls: { handshakeTimeoutMs: 10_000 },
+  proxyProtocol: { required: true, timeoutMs: 3_000 },
   client: {
     connectTimeoutMs: 3_000,
     maxWaiters: 1_000_000,
     minConnections: 0,
     maxConsecutiveFailures: 5,
     failurePenaltySecs: 60,
+    loadBalancer: "p2c",
+  },
+  // As in linkerd 1.x, where it has them.
+  loadBalancer: {
+    maxEffort: 5,
+    decayTimeMs: 10_000,
+    minAperture: 1,
+    lowLoad: 0.5,
+    highLoad: 2,
+    smoothWindowMs: 5_000,
+    maxLoadFactor: 1.25,
   },
 } as const;
 

@@ -37,6 +37,7 @@ describe("configJsonSchema()", () => {
       "labelSelector",
       "port",
       "prefix",
+      "proxyProtocol",
       "scheme",
       "tls",
       "token",

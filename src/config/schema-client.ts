@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
+import { loadBalancer } from "./schema-balancer.ts";
+import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
 
 const OBJECT = { error: "an object" };
 const LIST = { error: "a list" };
@@ -59,6 +61,8 @@ const connector = {
     .describe("Connections to endpoints kept open in advance, for each destination.")
     .meta({ default: DEFAULTS.client.minConnections }),
   failFast: failFast.optional(),
+  loadBalancer: loadBalancer.optional(),
+  proxyProtocol: clientProxyProtocol.optional(),
 };
 
 /** Settings of connections to endpoints. */

@@ -6,6 +6,7 @@ import * as field from "./fields.ts";
 import { client } from "./schema-client.ts";
 import { interpreter } from "./schema-interpreter.ts";
 import { namers } from "./schema-namers.ts";
+import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
 
 const OBJECT = { error: "an object" };
 const LIST = { error: "a list" };
@@ -81,6 +82,7 @@ const server = z.strictObject(
     ip: field.ip().default(DEFAULTS.server.ip).describe("Address to listen on."),
     dstName: field.path().describe("Path that connections go to."),
     tls: serverTls.optional(),
+    proxyProtocol: serverProxyProtocol.optional(),
     connectTimeoutMs: field
       .limitOf("milliseconds")
       .default(DEFAULTS.server.connectTimeoutMs)

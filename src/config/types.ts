@@ -87,6 +87,8 @@ export interface ServerConfig {
   /** The path that connections go to. */
   readonly dstName: string;
   readonly tls: ServerTlsConfig | undefined;
+  /** Undefined: connections begin with the client's own bytes. */
+  readonly proxyProtocol: ServerProxyProtocolConfig | undefined;
   /** From accept to an endpoint in hand, TLS handshake included; Infinity for no limit. */
   readonly connectTimeoutMs: number;
   /** Longest life of a connection once its endpoint is in hand; Infinity for no limit. */
@@ -106,6 +108,16 @@ export interface ServerTlsConfig {
   readonly identities: readonly NamedIdentity[];
   /** Longest time for a handshake. */
   readonly handshakeTimeoutMs: number;
+}
+
+/** PROXY headers that come before the bytes of clients, and before their TLS. */
+export interface ServerProxyProtocolConfig {
+  /** Blocks of addresses whose connections begin with a header, checked; see lib/cidr.ts. */
+  readonly trusted: readonly string[];
+  /** Whether connections from elsewhere are refused. */
+  readonly required: boolean;
+  /** Longest time from accept to the end of the header. */
+  readonly timeoutMs: number;
 }
 
 export interface NamedIdentity {
@@ -134,13 +146,49 @@ export interface ClientRule {
   readonly minConnections?: number;
   readonly maxConsecutiveFailures?: number;
   readonly failurePenaltyMs?: number;
+  readonly loadBalancer?: LoadBalancerConfig;
+  readonly proxyProtocol?: ClientProxyProtocolConfig;
 }
+
+/** How an endpoint is chosen for a connection: see docs/guide/balancing.md. */
+export type LoadBalancerConfig =
+  | { readonly kind: "p2c" | "leastConnections" | "roundRobin" }
+  | {
+      readonly kind: "ewma";
+      /** After this time without news 37 % of what was known of an endpoint are left. */
+      readonly decayTimeMs: number;
+    }
+  | {
+      readonly kind: "aperture";
+      /** Least width in endpoints, 1 or more. */
+      readonly minAperture: number;
+      /** Connections for each endpoint of the aperture at which it narrows, and at which it widens: low < high. */
+      readonly lowLoad: number;
+      readonly highLoad: number;
+      /** Load is averaged over this time. */
+      readonly smoothWindowMs: number;
+    }
+  | {
+      readonly kind: "maglev";
+      /** Load of an endpoint relative to its share, at which it takes no more clients; Infinity for no bound. */
+      readonly maxLoadFactor: number;
+    };
 
 export interface ClientTlsConfig {
   /** The name sent as SNI and verified. */
   readonly dnsName: string;
   /** PEM certificates that are trusted; undefined for the system's roots. */
   readonly trustPem: readonly string[] | undefined;
+}
+
+/** What a header of version 2 may tell besides the addresses. */
+export type ProxyTlv = "authority" | "alpn" | "uniqueId" | "tls" | "crc32c";
+
+/** The PROXY header with which connections to endpoints begin. */
+export interface ClientProxyProtocolConfig {
+  readonly version: 1 | 2;
+  /** Empty for version 1. */
+  readonly tlvs: readonly ProxyTlv[];
 }
 
 /** The settings of one destination after all rules are merged: see `clientFor` in config/client-for.ts. */
@@ -154,4 +202,7 @@ export interface DestinationConfig {
   readonly minConnections: number;
   readonly maxConsecutiveFailures: number;
   readonly failurePenaltyMs: number;
+  readonly loadBalancer: LoadBalancerConfig;
+  /** Undefined: connections begin with the client's bytes. */
+  readonly proxyProtocol: ClientProxyProtocolConfig | undefined;
 }

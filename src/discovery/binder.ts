@@ -91,7 +91,7 @@ export class Binder implements NameService {
         if (tree.state === "ok") resolve(tree.value);
         else reject(new Error(tree.cause));
       };
-      const lookups = new Lookups(this.#namers, evaluate);
+      const lookups = new Lookups(this.#namers, this.#parts.clock, evaluate);
       const cancel = this.#parts.clock.after(timeoutMs, () => {
         end();
         reject(new Error("Request timed out."));

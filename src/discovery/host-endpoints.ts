@@ -28,6 +28,9 @@ const LONGEST_MS = 300_000;
 /** How long the hosts that are known wait for the others before they are reported without them. */
 const PATIENCE_MS = 1_000;
 
+/** Confirmations of plain addresses fall on multiples of this: of a thousand lists, many at one waking. */
+const CONFIRM_STEP_MS = 250;
+
 interface Host {
   /** The last addresses it had. */
   ips: readonly string[];
@@ -125,6 +128,7 @@ export class HostEndpoints {
   get #waitMs(): number {
     const nowMs = this.#deps.clock.now();
     let waitMs = REFRESH_MS * this.#spread;
+    if (this.#hosts.size === 0) return waitMs - ((nowMs + waitMs) % CONFIRM_STEP_MS);
     for (const { asking, dueMs } of this.#hosts.values()) {
       if (!asking) waitMs = Math.min(waitMs, dueMs - nowMs);
     }

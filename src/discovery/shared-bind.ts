@@ -28,7 +28,7 @@ export class SharedBind {
     this.#path = path;
     this.#dtab = dtab;
     this.#clock = clock;
-    this.#lookups = new Lookups(namers, () => this.#evaluate());
+    this.#lookups = new Lookups(namers, clock, () => this.#evaluate());
     this.#evaluate();
   }
 
@@ -38,9 +38,15 @@ export class SharedBind {
   }
 
   #evaluate(): void {
-    const tree = this.#lookups.during((lookup) => bindPath(this.#path, this.#dtab, lookup));
+    const bound = this.#lookups.during((lookup) => bindPath(this.#path, this.#dtab, lookup));
+    const { cause } = this.#lookups;
+    // Branches that are well do not hide that others could not be asked for.
+    if (cause !== undefined) return this.#tell({ state: "failed", cause });
     // What is pending again, because an alternative is asked for now, is no news: what was known stands until it answers.
-    if (tree.state === "pending" || this.#waits()) return;
+    if (bound.state !== "pending" && !this.#waits()) this.#tell(bound);
+  }
+
+  #tell(tree: Outcome<BoundTree>): void {
     if (Bun.deepEquals(tree, this.#told)) return;
     this.#told = tree;
     this.audience.tell(tree);

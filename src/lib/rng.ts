@@ -1,5 +1,6 @@
 // Chance as an argument: whatever needs randomness takes an Rng, so that a test can repeat it.
 // The only file that calls Math.random.
+import { mix } from "./hash.ts";
 
 /** A source of random numbers. Not for secrets. */
 export interface Rng {
@@ -22,7 +23,7 @@ const WARM_UP = 12;
  * @returns numbers in [0, 1), multiples of 2^-32
  */
 export function seededRng(seed: number): Rng {
-  // The finaliser of MurmurHash3 (Austin Appleby, public domain) spreads neighbouring seeds apart.
+  // Neighbouring seeds are spread apart.
   let a = mix(seed | 0);
   let b = mix(a ^ 0x9e3779b9);
   let c = mix(b ^ 0x85ebca6b);
@@ -44,12 +45,4 @@ export function seededRng(seed: number): Rng {
 /** The runtime's own generator, seeded by the system: for production. */
 export function systemRng(): Rng {
   return { next: () => Math.random() };
-}
-
-/** Spreads every bit of `value` over all 32. */
-function mix(value: number): number {
-  let x = value;
-  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-  return x ^ (x >>> 16);
 }

@@ -1,6 +1,6 @@
 // What the HTTP API follows: dtabs of namespaces, bound trees, and addresses with their line, each once for all who ask.
 import type { NameService } from "../discovery/name-service.ts";
-import type { Clock } from "../lib/clock.ts";
+import type { Cancel, Clock } from "../lib/clock.ts";
 import { type Dtab, printDtab } from "../naming/dtab.ts";
 import { renderAddr } from "../naming/namerd-json.ts";
 import { type PathLabels, parsePath, printPath } from "../naming/path.ts";
@@ -16,12 +16,6 @@ export interface Question {
   readonly path: PathLabels;
 }
 
-/** A bound tree, and a text that is equal for equal trees. */
-export interface KeyedTree {
-  readonly tree: BoundTree;
-  readonly key: string;
-}
-
 /** Addresses and how the API writes them, made once for all who watch. */
 export interface RenderedAddr {
   readonly resolution: Resolution;
@@ -31,6 +25,8 @@ export interface RenderedAddr {
 
 /** As long as polls are apart, at least by default; as many as namerd kept. */
 const KEPT = { idleMs: 120_000, mostIdle: 1_000 };
+/** Each leaf of a tree repeats what is left over of the path: trees of longer ones are not kept. */
+const MOST_KEPT_LABELS = 32;
 
 const PENDING_ADDR: RenderedAddr = { resolution: { state: "pending" }, line: new Uint8Array() };
 
@@ -39,21 +35,26 @@ export class Names {
   readonly service: NameService;
   readonly #store: DtabStore;
   readonly #dtabs: SharedWatches<Observed<StoredDtab | undefined>>;
-  readonly #trees: SharedWatches<Outcome<KeyedTree>>;
+  readonly #clock: Clock;
+  readonly #trees: SharedWatches<Outcome<BoundTree>>;
+  /** Those that are not kept when nobody watches them. */
+  readonly #passingTrees: SharedWatches<Outcome<BoundTree>>;
   readonly #addrs: SharedWatches<RenderedAddr>;
 
   constructor(service: NameService, store: DtabStore, clock: Clock) {
     this.service = service;
     this.#store = store;
+    this.#clock = clock;
     const options = { ...KEPT, clock };
     this.#dtabs = new SharedWatches(options);
     this.#trees = new SharedWatches(options);
+    this.#passingTrees = new SharedWatches({ clock, idleMs: 0, mostIdle: 0 });
     this.#addrs = new SharedWatches(options);
   }
 
   /** Follows nothing any more. */
   stop(): void {
-    for (const shared of [this.#trees, this.#addrs, this.#dtabs]) shared.stop();
+    for (const shared of [this.#trees, this.#passingTrees, this.#addrs, this.#dtabs]) shared.stop();
   }
 
   /** The dtab of a namespace; one that does not exist has none. */
@@ -70,11 +71,16 @@ export class Names {
     );
   }
 
-  /** What a name is bound to. A tree that is equal to the last is told again only after something else was. */
-  tree(question: Question, signal: AbortSignal, report: (tree: Outcome<KeyedTree>) => void): void {
-    const open = (stop: AbortSignal, tell: (tree: Outcome<KeyedTree>) => void): void =>
+  /**
+   * What a name is bound to. A tree that is equal to the last is told again only after something else was, and is then the
+   * same object.
+   */
+  tree(question: Question, signal: AbortSignal, report: (tree: Outcome<BoundTree>) => void): void {
+    const open = (stop: AbortSignal, tell: (tree: Outcome<BoundTree>) => void): void =>
       this.#openTree(question, stop, tell);
-    this.#trees.watch(this.keyOf(question), open, signal, report);
+    const isKept = question.dtab.length === 0 && question.path.length <= MOST_KEPT_LABELS;
+    const trees = isKept ? this.#trees : this.#passingTrees;
+    trees.watch(this.keyOf(question), open, signal, report);
   }
 
   /** Equal texts for equal questions: neither a printed path nor a printed dtab has a line break in it. */
@@ -95,28 +101,36 @@ export class Names {
   #openTree(
     { namespace, dtab, path }: Question,
     stop: AbortSignal,
-    tell: (tree: Outcome<KeyedTree>) => void,
+    tell: (tree: Outcome<BoundTree>) => void,
   ): void {
-    let binding = new AbortController();
-    let told: string | undefined;
-    const tellOnce = (outcome: Outcome<KeyedTree>): void => {
-      const text = outcome.state === "ok" ? outcome.value.key : JSON.stringify(outcome);
-      if (text === told) return;
-      told = text;
-      tell(outcome);
-    };
-    stop.addEventListener("abort", () => binding.abort(), { once: true });
-    this.dtab(namespace, stop, (observed) => {
+    const tellNews = newsOnly(tell);
+    let binding: AbortController | undefined;
+    let cancel: Cancel | undefined;
+    const bind = (observed: Observed<StoredDtab | undefined>): void => {
       const previous = binding;
       binding = new AbortController();
       if (observed.state === "ok") {
         const rules = observed.value?.dtab ?? [];
         // The namespace's own array where nothing is added: the service shares what it makes of an array.
         const all = dtab.length === 0 ? rules : [...rules, ...dtab];
-        this.service.bind(all, path, binding.signal, (outcome) => tellOnce(withKey(outcome)));
-      } else tellOnce(observed);
+        this.service.bind(all, path, binding.signal, tellNews);
+      } else tellNews(observed);
       // Only now, so that sources which both need go on being followed.
-      previous.abort();
+      previous?.abort();
+    };
+    stop.addEventListener(
+      "abort",
+      () => {
+        cancel?.();
+        binding?.abort();
+      },
+      { once: true },
+    );
+    this.dtab(namespace, stop, (observed) => {
+      if (binding === undefined) return bind(observed);
+      // Later: a write is answered before all who watch names in its dtab are served.
+      cancel?.();
+      cancel = this.#clock.after(0, () => bind(observed));
     });
   }
 
@@ -143,7 +157,15 @@ export function idLabels(id: string): PathLabels {
   return parsed.ok ? parsed.labels : [];
 }
 
-function withKey(outcome: Outcome<BoundTree>): Outcome<KeyedTree> {
-  if (outcome.state !== "ok") return outcome;
-  return { state: "ok", value: { tree: outcome.value, key: JSON.stringify(outcome.value) } };
+/** Tells what is not equal to what was told last. Of equal trees, whatever was told between, the first one is told. */
+function newsOnly(tell: (tree: Outcome<BoundTree>) => void): (tree: Outcome<BoundTree>) => void {
+  let told: Outcome<BoundTree> | undefined;
+  let tree: Extract<Outcome<BoundTree>, { state: "ok" }> | undefined;
+  return (outcome) => {
+    if (outcome.state === "ok" && !Bun.deepEquals(outcome, tree)) tree = outcome;
+    const news = outcome.state === "ok" ? (tree ?? outcome) : outcome;
+    if (Bun.deepEquals(news, told)) return;
+    told = news;
+    tell(news);
+  };
 }

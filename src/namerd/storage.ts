@@ -20,7 +20,7 @@ export async function openStorage(storage: StorageConfig, deps: StorageDeps): Pr
       return memoryStore(storage.namespaces);
     case "io.l5d.sqlite": {
       const { sqliteStore } = await import("./stores/sqlite-store.ts");
-      return sqliteStore(storage.path, storage.namespaces);
+      return sqliteStore(storage.path, storage.namespaces, deps.log);
     }
     case "io.l5d.etcd": {
       const { EtcdStore } = await import("./stores/etcd-store.ts");

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { boundText, fsNamer, indexOf, labelsOf } from "../../test/support/bound-text.ts";
 import { bindPath } from "./bind.ts";
 import { explain } from "./delegate.ts";
+import type { DelegateTree } from "./delegate-tree.ts";
 import { type AddrOf, renderAddr, renderBound, renderDelegate } from "./namerd-json.ts";
 import type { Resolution } from "./resolution.ts";
 import type { BoundTree } from "./tree.ts";
@@ -33,12 +34,16 @@ const addrOf: AddrOf = (id) => {
 
 function boundJson(dtab: string, path: string): string {
   const outcome = bindPath(labelsOf(path), indexOf(dtab), fsNamer);
-  return outcome.state === "ok" ? renderBound(outcome.value, addrOf) : boundText(outcome);
+  return outcome.state === "ok"
+    ? (renderBound(outcome.value, addrOf) ?? "too long")
+    : boundText(outcome);
 }
 
 function delegateJson(dtab: string, path: string): string {
   const outcome = explain(labelsOf(path), indexOf(dtab), fsNamer);
-  return outcome.state === "ok" ? renderDelegate(outcome.value, addrOf) : outcome.state;
+  return outcome.state === "ok"
+    ? (renderDelegate(outcome.value, addrOf) ?? "too long")
+    : outcome.state;
 }
 
 describe("renderAddr()", () => {
@@ -174,5 +179,36 @@ describe("renderDelegate()", () => {
         `{"type":"leaf","path":"/#/io.l5d.fs/web",${dentry},"bound":{"addr":${WEB},` +
         `"id":"/#/io.l5d.fs/web","path":"/"}}},{"weight":1.0,"tree":{"type":"empty","path":"$",${dentry}}}]}`,
     );
+  });
+});
+
+describe("a tree that is too long to be written", () => {
+  const name = { id: "/#/io.l5d.fs/web", residual: ["c".repeat(1_000)] };
+  const leaves = Array.from({ length: 1_000 }, () => ({ weight: 1, name }));
+
+  test("is none, and is not written to its end first", () => {
+    let asked = 0;
+    const counting: AddrOf = (id) => {
+      asked += 1;
+      return addrOf(id);
+    };
+    const bound: BoundTree = {
+      kind: "union",
+      branches: leaves.map(({ weight }) => ({ weight, tree: { kind: "leaf", value: name } })),
+    };
+    const place = { path: "/a", dentry: undefined };
+    const explained: DelegateTree = {
+      ...place,
+      kind: "alt",
+      trees: leaves.map(() => ({ ...place, kind: "leaf", bound: name })),
+    };
+    expect(renderBound(bound, counting, 10_000)).toBeUndefined();
+    expect(asked).toBe(9);
+    expect(renderDelegate(explained, counting, 10_000)).toBeUndefined();
+    expect(asked).toBe(18);
+    const whole = renderBound(bound, addrOf) ?? "";
+    expect(JSON.parse(whole).union.length).toBe(1_000);
+    expect(renderBound(bound, addrOf, whole.length)).toBe(whole);
+    expect(renderBound(bound, addrOf, whole.length - 1)).toBeUndefined();
   });
 });

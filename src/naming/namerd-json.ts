@@ -14,19 +14,66 @@ const ADDRESS_WEIGHT = "endpoint_addr_weight";
 /** Finagle tells the weight of a union's branch to the balancer as metadata of its addresses. */
 const TREE_WEIGHT = "namer_nametree_weight";
 
+/** Trees of `bind` and `delegate` that are longer are not written, in characters: each leaf repeats what others say. */
+export const MOST_TREE_TEXT = 16 * 2 ** 20;
+
 /** An answer of `resolve` or `addr`, without the line's end. */
 export function renderAddr(resolution: Resolution): string {
   return addr(resolution, undefined);
 }
 
-/** An answer of `bind`, without the line's end. */
-export function renderBound(tree: BoundTree, addrOf: AddrOf): string {
-  return boundNode(tree, addrOf, undefined);
+/** An answer of `bind`, without the line's end; undefined where it would be longer than `most` characters. */
+export function renderBound(
+  tree: BoundTree,
+  addrOf: AddrOf,
+  most = MOST_TREE_TEXT,
+): string | undefined {
+  const text = new BoundedText(most);
+  boundNode(tree, addrOf, undefined, text);
+  return text.whole;
 }
 
-/** An answer of `delegate`. */
-export function renderDelegate(tree: DelegateTree, addrOf: AddrOf): string {
-  return delegateNode(tree, addrOf);
+/** An answer of `delegate`; undefined where it would be longer than `most` characters. */
+export function renderDelegate(
+  tree: DelegateTree,
+  addrOf: AddrOf,
+  most = MOST_TREE_TEXT,
+): string | undefined {
+  const text = new BoundedText(most);
+  delegateNode(tree, addrOf, text);
+  return text.whole;
+}
+
+/** A text that is made of parts. From the part on that makes it too long it takes none, and is none. */
+class BoundedText {
+  readonly #parts: string[] = [];
+  #left: number;
+
+  constructor(most: number) {
+    this.#left = most;
+  }
+
+  get isTooLong(): boolean {
+    return this.#left < 0;
+  }
+
+  get whole(): string | undefined {
+    return this.isTooLong ? undefined : this.#parts.join("");
+  }
+
+  add(part: string): void {
+    this.#left -= part.length;
+    if (!this.isTooLong) this.#parts.push(part);
+  }
+
+  /** Adds what `write` writes of each item, with commas between, as long as there is room. */
+  list<T>(items: readonly T[], write: (item: T) => void): void {
+    for (const [at, item] of items.entries()) {
+      if (this.isTooLong) return;
+      if (at > 0) this.add(",");
+      write(item);
+    }
+  }
 }
 
 function addr(resolution: Resolution, treeWeight: number | undefined): string {
@@ -76,56 +123,74 @@ function javaIp(ip: string): string {
   return `${groups.join(":")}${zone === undefined ? "" : `%${zone}`}`;
 }
 
-function bound(name: BoundName, addrOf: AddrOf, treeWeight: number | undefined): string {
-  const id = JSON.stringify(name.id);
-  const path = JSON.stringify(printPath(name.residual));
-  return `{"addr":${addr(addrOf(name.id), treeWeight)},"id":${id},"path":${path}}`;
+function bound(
+  name: BoundName,
+  addrOf: AddrOf,
+  treeWeight: number | undefined,
+  text: BoundedText,
+): void {
+  text.add(`{"addr":${addr(addrOf(name.id), treeWeight)}`);
+  text.add(`,"id":${JSON.stringify(name.id)}`);
+  text.add(`,"path":${JSON.stringify(printPath(name.residual))}}`);
 }
 
-function boundNode(tree: BoundTree, addrOf: AddrOf, treeWeight: number | undefined): string {
+function boundNode(
+  tree: BoundTree,
+  addrOf: AddrOf,
+  treeWeight: number | undefined,
+  text: BoundedText,
+): void {
   switch (tree.kind) {
     case "neg":
     case "fail":
     case "empty":
-      return `{"type":"${tree.kind}"}`;
+      return text.add(`{"type":"${tree.kind}"}`);
     case "leaf":
-      return `{"type":"leaf","bound":${bound(tree.value, addrOf, treeWeight)}}`;
-    case "alt": {
-      const trees = tree.trees.map((part) => boundNode(part, addrOf, treeWeight));
-      return `{"type":"alt","alt":[${trees.join(",")}]}`;
-    }
-    case "union": {
-      const branches = tree.branches.map(({ weight, tree: part }) =>
-        branch(weight, boundNode(part, addrOf, weight)),
+      text.add('{"type":"leaf","bound":');
+      bound(tree.value, addrOf, treeWeight, text);
+      return text.add("}");
+    case "alt":
+      text.add('{"type":"alt","alt":[');
+      text.list(tree.trees, (part) => boundNode(part, addrOf, treeWeight, text));
+      return text.add("]}");
+    case "union":
+      text.add('{"type":"union","union":[');
+      text.list(tree.branches, ({ weight, tree: part }) =>
+        branch(weight, text, () => boundNode(part, addrOf, weight, text)),
       );
-      return `{"type":"union","union":[${branches.join(",")}]}`;
-    }
+      return text.add("]}");
     default:
       return tree satisfies never;
   }
 }
 
-function delegateNode(tree: DelegateTree, addrOf: AddrOf): string {
-  const begin = `{"type":"${tree.kind}","path":${JSON.stringify(tree.path)}${dentry(tree.dentry)}`;
-  const inner = (part: DelegateTree): string => delegateNode(part, addrOf);
+function delegateNode(tree: DelegateTree, addrOf: AddrOf, text: BoundedText): void {
+  text.add(`{"type":"${tree.kind}","path":${JSON.stringify(tree.path)}${dentry(tree.dentry)}`);
+  const inner = (part: DelegateTree): void => delegateNode(part, addrOf, text);
   switch (tree.kind) {
     case "neg":
     case "fail":
     case "empty":
-      return `${begin}}`;
+      return text.add("}");
     case "exception":
-      return `${begin}${keyUnlessEmpty("message", tree.message)}}`;
+      return text.add(`${keyUnlessEmpty("message", tree.message)}}`);
     case "delegate":
-      return `${begin},"delegate":${inner(tree.next)}}`;
+      text.add(',"delegate":');
+      inner(tree.next);
+      return text.add("}");
     case "leaf":
       // Only binding tells the weight of a union to the addresses below it.
-      return `${begin},"bound":${bound(tree.bound, addrOf, undefined)}}`;
+      text.add(',"bound":');
+      bound(tree.bound, addrOf, undefined, text);
+      return text.add("}");
     case "alt":
-      return `${begin},"alt":[${tree.trees.map(inner).join(",")}]}`;
-    case "union": {
-      const branches = tree.branches.map(({ weight, tree: part }) => branch(weight, inner(part)));
-      return `${begin},"union":[${branches.join(",")}]}`;
-    }
+      text.add(',"alt":[');
+      text.list(tree.trees, inner);
+      return text.add("]}");
+    case "union":
+      text.add(',"union":[');
+      text.list(tree.branches, ({ weight, tree: part }) => branch(weight, text, () => inner(part)));
+      return text.add("]}");
     default:
       return tree satisfies never;
   }
@@ -137,8 +202,10 @@ function dentry(rule: Dentry | undefined): string {
   return `,"dentry":{"prefix":${JSON.stringify(prefix)},"dst":${JSON.stringify(dst)}}`;
 }
 
-function branch(weight: number, tree: string): string {
-  return `{"weight":${javaDouble(weight)},"tree":${tree}}`;
+function branch(weight: number, text: BoundedText, writeTree: () => void): void {
+  text.add(`{"weight":${javaDouble(weight)},"tree":`);
+  writeTree();
+  text.add("}");
 }
 
 /** A key that namerd leaves out where it has nothing to say. */

@@ -18,6 +18,11 @@ export const CLOSE_REASONS = {
   client_left: close("The client left before an endpoint was in hand."),
   client_reset: failure("The client reset the connection; the endpoint saw a reset."),
   upstream_reset: failure("The endpoint reset the connection; the client saw a reset."),
+  proxy_header_invalid: failure(
+    "No PROXY header came, or one that is not valid, from an address that must send one.",
+  ),
+  proxy_header_timeout: timeout("The PROXY header did not come within timeoutMs."),
+  proxy_untrusted: failure("Only trusted addresses may connect, and the client's is none."),
   handshake_failed: failure("The TLS handshake with the client failed."),
   handshake_timeout: timeout("The TLS handshake with the client took too long."),
   connect_timeout: timeout("No endpoint was in hand within the server's connectTimeoutMs."),

@@ -3,6 +3,7 @@ import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { CLOSE_REASONS, type CloseReason } from "./close-reason.ts";
+import type { ProxyHeader } from "./proxy-protocol/header.ts";
 
 type ByCause = Readonly<Record<"timeout" | "other", Counter>>;
 
@@ -18,6 +19,7 @@ export class ServerMetrics {
   readonly duration: Histogram;
   readonly handshake: Histogram | undefined;
   readonly handshakeFailures: Counter | undefined;
+  readonly proxyHeaders: Readonly<Record<ProxyHeader["command"], Counter>> | undefined;
   readonly paused: Gauge;
   readonly #closes: Counter;
   readonly #failures: Counter;
@@ -25,8 +27,17 @@ export class ServerMetrics {
   readonly #streamFailures: ByCause;
   readonly #reasons: ReadonlyMap<CloseReason, Counter>;
 
-  /** `address` is the bound `ip:port`; the handshake's metrics exist on servers with TLS only. */
-  constructor(registry: Registry, router: string, address: string, tls: boolean) {
+  /**
+   * `address` is the bound `ip:port`. The handshake's metrics exist on servers with TLS only, those of PROXY headers only
+   * where such are read.
+   */
+  constructor(
+    registry: Registry,
+    router: string,
+    address: string,
+    tls: boolean,
+    readsHeaders = false,
+  ) {
     const counter = (definition: Parameters<Registry["counter"]>[0], ...first: string[]) =>
       registry.counter(definition, ...first, router, address);
     const gauge = (definition: Parameters<Registry["gauge"]>[0]) =>
@@ -48,6 +59,12 @@ export class ServerMetrics {
     this.duration = histogram(DEFINED.duration);
     this.handshake = tls ? histogram(DEFINED.handshake) : undefined;
     this.handshakeFailures = tls ? counter(DEFINED.handshakeFailures) : undefined;
+    this.proxyHeaders = readsHeaders
+      ? {
+          proxy: counter(DEFINED.proxyHeaders, "proxy"),
+          local: counter(DEFINED.proxyHeaders, "local"),
+        }
+      : undefined;
     this.paused = gauge(DEFINED.paused);
     this.#closes = counter(DEFINED.closes);
     this.#failures = counter(DEFINED.failures);

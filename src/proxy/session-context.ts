@@ -1,31 +1,93 @@
 // What all sessions of a server share.
 import type { Balancer } from "../balancer/balancer.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { DeadlineQueue } from "../lib/deadlines.ts";
+import { DeadlineQueue } from "../lib/deadlines.ts";
+import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
-import type { Socket } from "../transport/socket.ts";
+import type { StartTls } from "../transport/server-upgrade.ts";
 import type { ServerMetrics } from "./metrics.ts";
+import type { IncomingRule } from "./proxy-protocol/incoming.ts";
 import type { Session } from "./session.ts";
 
-export interface SessionContext {
+/** A client that has ended its direction waits no longer than this for an endpoint. */
+const HALF_CLOSED_WAIT_MS = 2_000;
+/** What was read before a reset is delivered within this time or dropped. */
+const LINGER_MS = 10_000;
+
+export interface SessionSettings {
   readonly tls: boolean;
+  /** Infinity for no limit; the same for the others. */
+  readonly connectTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly connectionLifetimeMs: number;
   /** Bytes of a client that are kept while it has no endpoint, before it is no longer read from. */
   readonly earlyLimitBytes: number;
-  readonly clock: Clock;
-  readonly log: Logger;
+}
+
+/** What the context of sessions is made of. */
+export interface SessionParts {
+  readonly settings: SessionSettings;
   readonly metrics: ServerMetrics;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  /** Whose connections begin with a PROXY header; undefined: nobody's. */
+  readonly incoming?: IncomingRule | undefined;
+  /** Where `incoming` is there and the server speaks TLS: the listener does not, as TLS comes after the header. */
+  readonly startTls?: StartTls | undefined;
+  /** The balancer of a new session, undefined when its destination is not known. */
+  readonly route: () => Balancer | undefined;
+}
+
+export class SessionContext {
+  readonly settings: SessionSettings;
+  readonly metrics: ServerMetrics;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly incoming: IncomingRule | undefined;
+  readonly startTls: StartTls | undefined;
+  readonly route: () => Balancer | undefined;
+  /** Both sockets of a session are closed. Called once for each. */
+  readonly onEnd: (session: Session) => void;
   /** From accept to an endpoint in hand. */
   readonly connectDeadlines: DeadlineQueue;
+  readonly headerDeadlines: DeadlineQueue;
   readonly handshakeDeadlines: DeadlineQueue;
   /** The wait of a client that has ended its direction. */
   readonly halfClosedDeadlines: DeadlineQueue;
   readonly lifetimeDeadlines: DeadlineQueue;
   /** Time for a side to take what its peer sent before a reset. */
   readonly lingerDeadlines: DeadlineQueue;
-  /** The balancer of a new session, undefined when its destination is not known. */
-  route(): Balancer | undefined;
-  /** The address of a socket's peer, as far as the engine knows it. */
-  addressOf(socket: Socket): string | undefined;
-  /** Both sockets are closed. Called once. */
-  onEnd(session: Session): void;
+  readonly #deadlines: DeadlineQueue[] = [];
+
+  constructor(parts: SessionParts, onEnd: (session: Session) => void) {
+    const { settings, clock } = parts;
+    this.settings = settings;
+    this.metrics = parts.metrics;
+    this.clock = clock;
+    this.rng = parts.rng;
+    this.log = parts.log;
+    this.incoming = parts.incoming;
+    this.startTls = parts.startTls;
+    this.route = parts.route;
+    this.onEnd = onEnd;
+    this.connectDeadlines = this.#queue(settings.connectTimeoutMs);
+    this.headerDeadlines = this.#queue(parts.incoming?.timeoutMs ?? Number.POSITIVE_INFINITY);
+    this.handshakeDeadlines = this.#queue(settings.handshakeTimeoutMs);
+    this.halfClosedDeadlines = this.#queue(HALF_CLOSED_WAIT_MS);
+    this.lifetimeDeadlines = this.#queue(settings.connectionLifetimeMs);
+    this.lingerDeadlines = this.#queue(LINGER_MS);
+  }
+
+  /** Gives up all timers: no session is left. */
+  stop(): void {
+    for (const queue of this.#deadlines) queue.stop();
+  }
+
+  #queue(periodMs: number): DeadlineQueue {
+    const queue = new DeadlineQueue(this.clock, periodMs);
+    this.#deadlines.push(queue);
+    return queue;
+  }
 }

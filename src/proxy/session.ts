@@ -2,16 +2,29 @@
 import type { EndpointConnection } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { formatAddress } from "../lib/address.ts";
+import { hashAddress } from "../lib/hash.ts";
+import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
-import type { Socket } from "../transport/socket.ts";
+import { NOBODY, peerAddress } from "../transport/bun.ts";
+import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { CloseReason } from "./close-reason.ts";
+import { clientFacts } from "./proxy-protocol/client-facts.ts";
+import type { ProxyHeader } from "./proxy-protocol/header.ts";
+import {
+  type HeaderObserver,
+  IncomingHeader,
+  type IncomingRule,
+} from "./proxy-protocol/incoming.ts";
+import { idText, type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import { Side, type SideOwner } from "./side.ts";
 
-type State = "handshaking" | "waiting" | "streaming" | "closing" | "closed";
+type State = "identifying" | "handshaking" | "waiting" | "streaming" | "closing" | "closed";
+
+const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
-export class Session implements SideOwner, Waiter, DeadlineRunner {
+export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner {
   readonly earlyLimitBytes: number;
   readonly #context: SessionContext;
   readonly #downstream: Side;
@@ -22,39 +35,47 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
   #reason: CloseReason | undefined;
   #wait: Wait | undefined;
   #connection: EndpointConnection | undefined;
-  #streamingSinceMs = 0;
+  /** What the client's proxy has told of it. */
+  #received: ProxyHeader | undefined;
+  /** What the endpoint is told of the client. */
+  #outgoing: OutgoingHeader | undefined;
+  /** When the handshake began, later when streaming did. */
+  #sinceMs: number;
   /** Connect, then lifetime, then linger. */
   #deadline: Deadline | undefined;
-  /** Handshake, then half-closed wait: shorter than the connect deadline that runs meanwhile. */
+  /** Header, then handshake, then half-closed wait: shorter than the connect deadline that runs meanwhile. */
   #innerDeadline: Deadline | undefined;
   /** For the server's search for idle sessions: bytes moved and when they last did. */
   #seenBytes = -1;
   #activeMs = 0;
 
   constructor(context: SessionContext, socket: Socket) {
+    const { settings, clock, log, metrics } = context;
     this.#context = context;
-    this.earlyLimitBytes = context.earlyLimitBytes;
-    this.#acceptedMs = context.clock.now();
-    this.#client = context.log.enabled("debug") ? context.addressOf(socket) : undefined;
-    this.#state = context.tls ? "handshaking" : "waiting";
-    this.#downstream = new Side(this, context.metrics.rxBytes, context.metrics.txBytes);
-    this.#downstream.attach(socket, context.tls);
+    this.earlyLimitBytes = settings.earlyLimitBytes;
+    this.#acceptedMs = clock.now();
+    this.#sinceMs = this.#acceptedMs;
+    this.#client = log.enabled("debug") ? peerAddress(socket) : undefined;
+    this.#state = settings.tls ? "handshaking" : "waiting";
+    this.#downstream = new Side(this, metrics.rxBytes, metrics.txBytes);
+    this.#downstream.attach(socket, settings.tls);
   }
 
-  /** Who owns the accepted socket. */
-  get downstream(): Side {
-    return this.#downstream;
+  /** What an endpoint is to be told first of all. */
+  get preamble(): Uint8Array | undefined {
+    return this.#outgoing?.bytes;
   }
 
-  /** Begins: waits for the handshake, or looks for an endpoint. */
-  start(): void {
-    const { connectDeadlines, handshakeDeadlines, metrics } = this.#context;
+  /** Begins: waits for the header or the handshake, or looks for an endpoint. Answers who owns the accepted socket. */
+  start(): HandshakeOwner {
+    const { connectDeadlines, metrics, incoming } = this.#context;
     metrics.accepts.add(1);
     metrics.active.add(1);
     metrics.waiters.add(1);
     this.#deadline = connectDeadlines.set(this);
-    if (this.#state === "handshaking") this.#innerDeadline = handshakeDeadlines.set(this);
-    else this.#findEndpoint();
+    if (incoming !== undefined) return this.#startWith(incoming);
+    this.#proceed();
+    return this.#downstream;
   }
 
   /** Ends the session now, whatever it is doing. */
@@ -82,7 +103,7 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
   onHandshake(failure: Error | undefined): void {
     const { clock, metrics, log } = this.#context;
     if (this.#state !== "handshaking") return;
-    metrics.handshake?.observe((clock.now() - this.#acceptedMs) * 1000);
+    metrics.handshake?.observe((clock.now() - this.#sinceMs) * 1000);
     this.#innerDeadline?.clear();
     if (failure === undefined) {
       this.#state = "waiting";
@@ -96,6 +117,34 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     this.destroy("handshake_failed");
   }
 
+  onHeader(header: ProxyHeader, rest: Uint8Array): void {
+    const { socket } = this.#downstream;
+    if (this.#state !== "identifying" || socket === undefined) return;
+    this.#innerDeadline?.clear();
+    this.#context.metrics.proxyHeaders?.[header.command].add(1);
+    this.#received = header;
+    if (this.#context.settings.tls) return this.#beginTls(socket, rest);
+    socket.data = this.#downstream;
+    if (rest.length > 0) this.#downstream.onData(rest);
+    this.#proceed();
+  }
+
+  onHeaderRefused(reason: string): void {
+    this.#context.log.debug("PROXY header refused", () => ({
+      client: this.#client,
+      detail: reason,
+    }));
+    this.destroy("proxy_header_invalid");
+  }
+
+  onHeaderEnd(begun: boolean): void {
+    this.destroy(begun ? "proxy_header_invalid" : "client_left");
+  }
+
+  onHeaderClose(error: Error | undefined): void {
+    this.#downstream.onClose(error);
+  }
+
   onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void {
     const { clock, metrics, lifetimeDeadlines } = this.#context;
     this.#state = "streaming";
@@ -103,17 +152,25 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     this.#connection = connection;
     this.#clearDeadlines();
     const nowMs = clock.now();
-    this.#streamingSinceMs = nowMs;
+    this.#sinceMs = nowMs;
     this.#activeMs = nowMs;
     metrics.waiters.add(-1);
     metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
     this.#deadline = lifetimeDeadlines.set(this);
     const upstream = this.#downstream.peer;
-    upstream.attach(socket, connection.tls);
+    // What was said before the client was there tells nothing of how long a client waits.
+    if (connection.timed && early.length === 0) upstream.timeAnswer(connection);
+    upstream.attach(socket, connection.tls, connection.tls ? undefined : this.preamble);
     if (this.#downstream.ended) upstream.finish();
     if (early.length === 0) return;
     for (const bytes of early) upstream.onData(bytes);
     if (!this.#downstream.holding) socket.resume();
+  }
+
+  clientHash(): number {
+    const { socket } = this.#downstream;
+    const peer = socket === undefined ? undefined : peerAddress(socket);
+    return hashAddress(this.#received?.ends?.source.ip ?? peer ?? "");
   }
 
   onRefused(reason: RefuseReason): void {
@@ -141,6 +198,8 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
 
   onDeadline(): void {
     switch (this.#state) {
+      case "identifying":
+        return this.destroy("proxy_header_timeout");
       case "handshaking":
         this.#context.metrics.handshakeFailures?.add(1);
         return this.destroy("handshake_timeout");
@@ -157,12 +216,70 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     }
   }
 
+  /** The connection may have to begin with a header: that depends on whose it is. */
+  #startWith(incoming: IncomingRule): HandshakeOwner {
+    const { settings, headerDeadlines } = this.#context;
+    const { socket } = this.#downstream;
+    const demand = incoming.demand(socket && peerAddress(socket));
+    switch (demand) {
+      case "header":
+        this.#state = "identifying";
+        this.#innerDeadline = headerDeadlines.set(this);
+        return new IncomingHeader(this);
+      case "none":
+        if (settings.tls && socket !== undefined) {
+          this.#beginTls(socket, NOTHING);
+          return NOBODY;
+        }
+        this.#proceed();
+        return this.#downstream;
+      case "refuse":
+        this.destroy("proxy_untrusted");
+        return this.#downstream;
+      default:
+        return demand satisfies never;
+    }
+  }
+
+  /** Goes over to TLS on a socket that the listener has accepted in plain text. */
+  #beginTls(plain: Socket, read: Uint8Array): void {
+    const { startTls, clock } = this.#context;
+    if (startTls === undefined) return this.destroy("internal");
+    this.#sinceMs = clock.now();
+    this.#state = "handshaking";
+    this.#proceed();
+    const socket = startTls(plain, this.#downstream, read);
+    // What was read may be no handshake at all: then all is over already.
+    if (this.#downstream.gone) return;
+    this.#downstream.attach(socket, true);
+    if (this.#reason !== undefined) this.destroy(this.#reason);
+  }
+
+  /** Waits for the handshake, or looks for an endpoint. */
+  #proceed(): void {
+    if (this.#context.settings.tls)
+      this.#innerDeadline = this.#context.handshakeDeadlines.set(this);
+    else {
+      this.#state = "waiting";
+      this.#findEndpoint();
+    }
+  }
+
   #findEndpoint(): void {
     const balancer = this.#context.route();
     if (balancer === undefined) return this.destroy("no_endpoint");
+    const { proxyProtocol } = balancer;
+    if (proxyProtocol !== undefined) this.#introduce(proxyProtocol);
     const wait = balancer.acquire(this);
     // It may all have happened already.
     if (this.#state === "waiting") this.#wait = wait;
+  }
+
+  /** Makes the header that tells the endpoint of the client. */
+  #introduce(proxyProtocol: ClientProxyProtocolConfig): void {
+    const { settings, rng } = this.#context;
+    const facts = clientFacts(this.#downstream.socket, settings.tls, this.#received);
+    this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
   #onReset(byClient: boolean): void {
@@ -212,7 +329,7 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
     this.#clearDeadlines();
     const nowMs = clock.now();
     metrics.active.add(-1);
-    if (streamed) metrics.duration.observe(nowMs - this.#streamingSinceMs);
+    if (streamed) metrics.duration.observe(nowMs - this.#sinceMs);
     else {
       metrics.waiters.add(-1);
       metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
@@ -225,11 +342,14 @@ export class Session implements SideOwner, Waiter, DeadlineRunner {
   }
 
   #logEnd(reason: CloseReason): void {
+    const source = this.#received?.ends?.source.ip;
     this.#context.log.debug("connection closed", () => ({
       reason,
       rxBytes: this.#downstream.receivedBytes,
       txBytes: this.#downstream.sentBytes,
-      client: this.#client,
+      client: source ?? this.#client,
+      via: source && this.#client,
+      id: this.#outgoing?.uniqueId && idText(this.#outgoing.uniqueId),
       endpoint: this.#connection && formatAddress(this.#connection.endpoint.target),
       durationMs: Math.round(this.#context.clock.now() - this.#acceptedMs),
     }));

@@ -2,6 +2,7 @@
 // peer; a side whose socket does not keep up stops its peer from reading.
 import { Counter } from "../telemetry/metrics.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
+import { concat } from "./proxy-protocol/encode.ts";
 
 const UNSENT = new Error("closed with bytes unsent");
 
@@ -15,6 +16,16 @@ export interface SideOwner {
   /** The side's socket is gone; `error` when it was reset. */
   onSideClosed(side: Side, error: Error | undefined): void;
 }
+
+/** Times an endpoint's first answer. */
+export interface AnswerTimer {
+  /** Told first when the connection is handed over, and again when the first byte has been sent. */
+  onAsked(): void;
+  onAnswer(): void;
+}
+
+/** More than this is not copied to be written with the bytes that go before it. */
+const JOINED_LIMIT_BYTES = 65_536;
 
 // Counting what nobody asks for costs less than asking whether somebody does.
 const UNCOUNTED = new Counter(new Float64Array(1), 0);
@@ -39,6 +50,7 @@ export class Side implements HandshakeOwner {
   /** The socket was there and is gone: what comes for it is dropped. */
   #gone = false;
   #paused = false;
+  #timer: AnswerTimer | undefined;
   #whenFlushed: "stay" | "shutdown" | "reset" = "stay";
 
   /** `received` and `sent` count for this side; `peer` is only given by the side that makes its peer. */
@@ -53,17 +65,29 @@ export class Side implements HandshakeOwner {
     return this.#socket;
   }
 
+  /** Whether its socket was there and has closed. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   /** Whether bytes wait to be written. */
   get holding(): boolean {
     return this.#held !== undefined;
   }
 
-  /** Takes over a socket and writes what was kept for it. */
-  attach(socket: Socket, tls: boolean): void {
+  /** Takes over a socket and writes what was kept for it, after `first`: bytes of our own, which are not counted. */
+  attach(socket: Socket, tls: boolean, first?: Uint8Array): void {
     this.#socket = socket;
     this.#tls = tls;
     socket.data = this;
+    if (first !== undefined) this.#writeFirst(socket, first);
     this.#flush();
+  }
+
+  /** From now to the first byte that comes, or, when something is sent before that, from the first byte sent. */
+  timeAnswer(timer: AnswerTimer): void {
+    timer.onAsked();
+    this.#timer = timer;
   }
 
   onHandshake(failure: Error | undefined): void {
@@ -71,6 +95,7 @@ export class Side implements HandshakeOwner {
   }
 
   onData(bytes: Uint8Array): void {
+    if (this.#timer !== undefined) this.#stopTimer(this.#timer);
     this.receivedBytes += bytes.length;
     this.#received.add(bytes.length);
     this.peer.#send(bytes);
@@ -156,6 +181,19 @@ export class Side implements HandshakeOwner {
     else if (this.#whenFlushed === "reset") socket.terminate();
   }
 
+  /** Writes `first`, together with the first of what is held where that is small: one system call for both. */
+  #writeFirst(socket: Socket, first: Uint8Array): void {
+    const next = this.#held?.[0];
+    const joins = next !== undefined && next.length <= JOINED_LIMIT_BYTES;
+    const bytes = joins ? concat([first, next]) : first;
+    const written = Math.max(0, socket.write(bytes));
+    if (written > first.length) this.#countSent(written - first.length);
+    this.#heldBytes += first.length - written;
+    const others = this.#held?.slice(joins ? 1 : 0) ?? [];
+    const rest = written < bytes.length ? [bytes.subarray(written)] : [];
+    this.#held = [...rest, ...others];
+  }
+
   #endWriting(): void {
     const socket = this.#socket;
     // When the other direction has ended too, closing says the same with one system call less. TLS has its
@@ -164,7 +202,13 @@ export class Side implements HandshakeOwner {
     else socket?.shutdown();
   }
 
+  #stopTimer(timer: AnswerTimer): void {
+    this.#timer = undefined;
+    timer.onAnswer();
+  }
+
   #countSent(bytes: number): void {
+    if (this.#timer !== undefined && this.sentBytes === 0) this.#timer.onAsked();
     this.sentBytes += bytes;
     this.#sent.add(bytes);
   }

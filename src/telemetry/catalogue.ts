@@ -199,6 +199,11 @@ export const SERVER_METRICS = {
     SERVER,
     "TLS handshakes with clients that failed or took too long.",
   ),
+  proxyHeaders: counter(
+    "l5d_srv_proxy_header_total",
+    ["command", ...SERVER],
+    "Connections that came with a PROXY header, by its command: proxy, or local for those of the sender's own. Servers with proxyProtocol only.",
+  ),
   closeReasons: counter(
     "l5d_srv_close_reason_total",
     ["reason", ...SERVER],

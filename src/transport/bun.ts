@@ -1,6 +1,7 @@
 // Bun's sockets where they are not documented or wrongly typed: adopting descriptors, TLS contexts, SNI callbacks.
 // Everything undocumented that the project leans on stands here; bun.test.ts fails loudly if Bun changes.
 import type * as NodeTls from "node:tls";
+import type { Address } from "../lib/address.ts";
 import type { HandshakeOwner, Socket, SocketOwner } from "./socket.ts";
 
 /** A TLS context as the engine holds it: certificates, key and trust, parsed once. */
@@ -82,6 +83,80 @@ export function createConnect<Owner extends SocketOwner>(
     adopting.data = data;
     Bun.connect(adopting as never).catch(ignore);
     adopting.data = undefined;
+  };
+}
+
+/** How a socket that speaks plain TCP goes over to TLS. */
+export interface TlsUpgrade {
+  readonly handlers: ListenHandlers;
+  readonly tls: TlsOptions;
+  readonly isServer: boolean;
+  /** What was read of the peer's handshake already. */
+  readonly read?: Uint8Array;
+}
+
+/** Owner of a plain socket that has gone over to TLS: Bun goes on to tell it of the bytes as they stood on the wire. */
+export const NOBODY: HandshakeOwner = {
+  onData() {},
+  onDrain() {},
+  onEnd() {},
+  onClose() {},
+  onHandshake() {},
+};
+
+/**
+ * Begins TLS on a connected socket, and answers the socket that speaks it; the handshake's outcome comes by
+ * `handlers.handshake`. From now on `plain` must not be used. Its owner is told nothing more, unless it is set again.
+ */
+export function upgrade(plain: Socket, data: SocketOwner, to: TlsUpgrade): Socket {
+  const { handlers, tls, isServer, read } = to;
+  plain.data = NOBODY;
+  const initialData = read === undefined || read.length === 0 ? undefined : read;
+  const options = { data, tls, socket: handlers, ...(isServer && { isServer, initialData }) };
+  const upgradable = plain as unknown as { upgradeTLS(options: never): [unknown, Socket] };
+  return upgradable.upgradeTLS(options as never)[1];
+}
+
+/** What a TLS connection has agreed upon. */
+export interface TlsFacts {
+  /** Such as `TLSv1.3`. */
+  readonly version: string | undefined;
+  /** OpenSSL's name of the cipher, such as `ECDHE-RSA-AES128-GCM-SHA256`. */
+  readonly cipher: string | undefined;
+  /** The name that the client asked for (SNI). */
+  readonly serverName: string | undefined;
+  readonly alpn: string | undefined;
+}
+
+/** What an accepted TLS socket has agreed upon with its client, after the handshake. */
+export function tlsFacts(socket: Socket): TlsFacts {
+  const tls = socket as unknown as {
+    getTLSVersion(): string | null | undefined;
+    getCipher(): { readonly name: string | null } | undefined;
+    getServername(): string | false | null | undefined;
+    alpnProtocol: string | false | null | undefined;
+  };
+  return {
+    version: tls.getTLSVersion() ?? undefined,
+    cipher: tls.getCipher()?.name ?? undefined,
+    serverName: tls.getServername() || undefined,
+    alpn: tls.alpnProtocol || undefined,
+  };
+}
+
+/** The addresses of a socket's two ends, or undefined once it is closed. */
+export function socketEnds(
+  socket: Socket,
+): { readonly peer: Address; readonly local: Address } | undefined {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket as unknown as Partial<
+    Record<"remoteAddress" | "localAddress", string> & Record<"remotePort" | "localPort", number>
+  >;
+  // Addresses that were asked for before are still told when the socket is closed; ports are not.
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  return {
+    peer: { ip: remoteAddress, port: remotePort },
+    local: { ip: localAddress, port: localPort },
   };
 }
 

@@ -9,6 +9,7 @@ import {
   ownerHandlers,
   peerAddress,
   type TlsOptions,
+  upgrade,
 } from "./bun.ts";
 import { libc, type SocketAddress, socketAddress } from "./libc.ts";
 import type { OnFault } from "./listener.ts";
@@ -51,21 +52,27 @@ export function connectTarget(ip: string, port: number): ConnectTarget {
 export interface Connector {
   /** How TLS is spoken; undefined for plain TCP. */
   readonly tls: TlsOptions | undefined;
-  /** Begins a connection to `target`. */
-  connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt;
+  /**
+   * Begins a connection to `target`. `preamble` is sent to it before the TLS handshake; without TLS it is for the
+   * observer to send, who may have more to say at once.
+   */
+  connect(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array): ConnectAttempt;
 }
 
 /** Connects sockets of this engine: same TLS, same time limit. */
 export class SocketConnector implements Connector {
   readonly tls: TlsOptions | undefined;
   readonly deadlines: DeadlineQueue;
-  readonly #connect: ReturnType<typeof createConnect<Attempt>>;
+  readonly #handlers: ConnectHandlers<Attempt>;
+  readonly #connect: Connect;
+  /** For connections on which TLS begins after a preamble; made when it is first asked for. */
+  #connectPlain: Connect | undefined;
 
   /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. */
   constructor(tls: TlsOptions | undefined, timeoutMs: number, clock: Clock, onFault: OnFault) {
     this.tls = tls;
     this.deadlines = new DeadlineQueue(clock, timeoutMs);
-    const handlers: ConnectHandlers<Attempt> = {
+    this.#handlers = {
       ...ownerHandlers,
       open(socket) {
         // Only ever called with the attempt as owner: first of all, and once.
@@ -80,12 +87,12 @@ export class SocketConnector implements Connector {
       },
       ...(tls === undefined ? {} : { handshake: onClientHandshake }),
     };
-    this.#connect = createConnect(handlers, tls);
+    this.#connect = createConnect(this.#handlers, tls);
   }
 
-  connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {
+  connect(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array): ConnectAttempt {
     const { prepared } = target;
-    const attempt = new Attempt(this, observer, prepared !== undefined);
+    const attempt = new Attempt(this, observer, prepared !== undefined, preamble);
     attempt.deadline = this.deadlines.set(attempt);
     if (prepared === undefined || libc === undefined) {
       this.#open(attempt, { hostname: target.ip, port: target.port });
@@ -106,27 +113,49 @@ export class SocketConnector implements Connector {
     return attempt;
   }
 
+  /** Goes over to TLS on a connection that stands. */
+  startTls(socket: Socket, attempt: Attempt, tls: TlsOptions): Socket {
+    const handlers = { ...this.#handlers, open: () => {} };
+    return upgrade(socket, attempt, { handlers, tls, isServer: false });
+  }
+
   #open(attempt: Attempt, to: ConnectTo): void {
     try {
-      this.#connect(to, attempt);
+      if (attempt.isPlain && this.tls !== undefined) {
+        this.#connectPlain ??= createConnect(this.#handlers);
+        this.#connectPlain(to, attempt);
+      } else this.#connect(to, attempt);
     } catch (error) {
       attempt.failLater("other", String(error));
     }
   }
 }
 
+type Connect = ReturnType<typeof createConnect<Attempt>>;
+
 class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
   readonly #connector: SocketConnector;
   readonly #observer: ConnectObserver;
   readonly #adopted: boolean;
+  /** To be sent before TLS. */
+  #preamble: Uint8Array | undefined;
   #socket: Socket | undefined;
   #done = false;
+  /** Whether the socket speaks plain TCP now: then it stands when TCP does. */
+  isPlain: boolean;
   deadline: Deadline | undefined;
 
-  constructor(connector: SocketConnector, observer: ConnectObserver, adopted: boolean) {
+  constructor(
+    connector: SocketConnector,
+    observer: ConnectObserver,
+    adopted: boolean,
+    preamble: Uint8Array | undefined,
+  ) {
     this.#connector = connector;
     this.#observer = observer;
     this.#adopted = adopted;
+    this.isPlain = connector.tls === undefined || preamble !== undefined;
+    this.#preamble = preamble;
   }
 
   abort(): void {
@@ -138,12 +167,15 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     this.#socket = socket;
     // An address without a way to abort it: it could not be ended before it opened.
     if (this.#done) return socket.terminate();
-    if (!this.#adopted && this.#connector.tls === undefined) this.#succeed();
+    if (!this.#adopted) this.onDrain();
   }
 
   onDrain(): void {
     // The first time that an adopted descriptor can be written to, its connect has succeeded.
-    if (this.#connector.tls === undefined) this.#succeed();
+    if (!this.isPlain) return;
+    const { tls } = this.#connector;
+    if (tls === undefined || this.#preamble === undefined) this.#succeed();
+    else this.#introduce(this.#preamble, tls);
   }
 
   onHandshake(failure: Error | undefined): void {
@@ -185,6 +217,20 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
   /** Fails on the next turn, so that observers are never called from inside `connect`. */
   failLater(failure: ConnectFailure, detail: string): void {
     queueMicrotask(() => this.fail(failure, detail));
+  }
+
+  /** TCP stands: sends the preamble, and goes over to TLS. */
+  #introduce(preamble: Uint8Array, tls: TlsOptions): void {
+    const socket = this.#socket;
+    if (this.#done || socket === undefined) return;
+    this.isPlain = false;
+    // The buffer of a new socket takes more than any preamble.
+    if (socket.write(preamble) === preamble.length) {
+      this.#socket = this.#connector.startTls(socket, this, tls);
+      return;
+    }
+    this.fail("other", "the preamble could not be sent");
+    socket.terminate();
   }
 
   #succeed(): void {

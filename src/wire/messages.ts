@@ -1,5 +1,9 @@
 // What the control thread and the workers say to each other: plain data that can be cloned.
-import type { DestinationConfig, ServerTlsConfig } from "../config/types.ts";
+import type {
+  DestinationConfig,
+  ServerProxyProtocolConfig,
+  ServerTlsConfig,
+} from "../config/types.ts";
 import type { LogFilter } from "../telemetry/log-filter.ts";
 import type { LogStyle } from "../telemetry/log-line.ts";
 import type { LogTarget } from "../telemetry/log-sink.ts";
@@ -88,6 +92,7 @@ export interface AddServer {
   /** The real port. */
   readonly port: number;
   readonly tls: ServerTlsConfig | undefined;
+  readonly proxyProtocol: ServerProxyProtocolConfig | undefined;
   readonly connectTimeoutMs: number;
   readonly connectionLifetimeMs: number;
   readonly idleTimeoutMs: number;

@@ -1,18 +1,22 @@
 // One worker's part of the proxy: applies what the control thread says, owns servers, routers and balancers.
+import { placeOf } from "../balancer/aperture.ts";
 import { Balancer } from "../balancer/balancer.ts";
 import { Endpoint } from "../balancer/endpoint.ts";
 import { BalancerMetrics } from "../balancer/metrics.ts";
+import { createPickers } from "../balancer/pickers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import { Descriptors } from "../proxy/descriptors.ts";
 import { ServerMetrics } from "../proxy/metrics.ts";
+import { IncomingRule } from "../proxy/proxy-protocol/incoming.ts";
+import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import { Server } from "../proxy/server.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { Router } from "../router/router.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
-import type { LoggerFactory } from "../telemetry/log.ts";
+import { labelled, type LoggerFactory } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
 import { descriptorOf } from "../transport/bun.ts";
 import { ClientTls } from "../transport/client-tls.ts";
@@ -20,6 +24,7 @@ import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
 import { Listener } from "../transport/listener.ts";
 import { createServerTls } from "../transport/server-tls.ts";
+import { createStartTls } from "../transport/server-upgrade.ts";
 import type {
   AddDestination,
   AddServer,
@@ -39,6 +44,7 @@ export interface DataPlaneParts {
   readonly rng: Rng;
   readonly logger: LoggerFactory;
   readonly send: (message: ToControl) => void;
+  readonly hostName: () => string;
 }
 
 export class DataPlane {
@@ -83,20 +89,23 @@ export class DataPlane {
   }
 
   #addDestination({ destination, router, path, config }: AddDestination): void {
-    const { clock, rng, logger, send } = this.#parts;
+    const { clock, rng, logger, send, hostName } = this.#parts;
+    const place = (): number => placeOf(hostName(), path);
     const tls =
       config.tls === undefined
         ? undefined
         : this.#clientTls.options(config.tls.dnsName, config.tls.trustPem);
     const balancer = new Balancer({
       settings: config,
+      probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
+      pickers: createPickers(config.loadBalancer, { clock, rng, place }),
       connector: new SocketConnector(tls, config.connectTimeoutMs, clock, (error) =>
         this.#onFault(error),
       ),
       metrics: new BalancerMetrics(this.#registry, router, path),
       clock,
       rng,
-      log: logger("balancer"),
+      log: labelled(logger("balancer"), { rt: router, dst: path }),
       peerHasClosed: (socket) => libc?.peerHasClosed(descriptorOf(socket)) ?? false,
       onReleased: ({ id }, epoch) => send({ type: "released", id, epoch }),
     });
@@ -129,9 +138,13 @@ export class DataPlane {
   }
 
   #addServer(message: AddServer): void {
-    const { clock, logger, start } = this.#parts;
-    const { router, ip, port, tls, destination } = message;
+    const { clock, rng, logger, start } = this.#parts;
+    const { router, ip, port, tls, proxyProtocol, destination } = message;
+    const onFault = (error: Error): void => this.#onFault(error);
+    const serverTls = tls === undefined ? undefined : createServerTls(tls);
+    const incoming = proxyProtocol && new IncomingRule(proxyProtocol);
     const routes = this.#router(router);
+    const address = formatAddress({ ip, port });
     const server = new Server({
       settings: {
         ...message,
@@ -142,16 +155,21 @@ export class DataPlane {
       metrics: new ServerMetrics(
         this.#registry,
         router,
-        formatAddress({ ip, port }),
+        address,
         tls !== undefined,
+        incoming !== undefined,
       ),
+      incoming,
+      startTls: incoming && serverTls && createStartTls(serverTls, onFault),
       descriptors: this.#descriptors,
       clock,
-      log: logger("proxy"),
+      rng,
+      log: labelled(logger("proxy"), { srv: address }),
       route: () => routes.route(destination),
     });
-    const serverTls = tls === undefined ? undefined : createServerTls(tls);
-    server.listen(new Listener(message, server.accept, serverTls, (error) => this.#onFault(error)));
+    // Where a header comes before TLS, it is for the session to begin TLS.
+    const listenerTls = incoming === undefined ? serverTls : undefined;
+    server.listen(new Listener(message, server.accept, listenerTls, onFault));
     this.#servers.push(server);
   }
 

@@ -94,7 +94,7 @@ export function simulate(scenario: Scenario, make: MakePicker): Outcome {
   const samplePeriod = Math.max(16, weights.length);
   for (let turn = -warmUp; turn < scenario.connections; turn++) {
     if (held > 0 && open.length === held) depart();
-    const picked = picker.pick();
+    const picked = picker.pick(0);
     if (picked === undefined) continue;
     if (turn >= 0) {
       const index = indexOf.get(picked) ?? 0;

@@ -6,6 +6,7 @@ import type {
   Connector,
   ConnectTarget,
 } from "../../src/transport/connector.ts";
+import type { TlsOptions } from "../../src/transport/bun.ts";
 import type { Socket, SocketOwner } from "../../src/transport/socket.ts";
 
 const NOBODY: SocketOwner = { onData() {}, onDrain() {}, onEnd() {}, onClose() {} };
@@ -18,6 +19,11 @@ export class FakeSocket implements Socket {
   paused = false;
   finished = false;
   state: "open" | "closed" | "reset" = "open";
+  /** Where a test says so, as Bun's sockets have them. */
+  remoteAddress: string | undefined;
+  remotePort: number | undefined;
+  localAddress: string | undefined;
+  localPort: number | undefined;
 
   write(bytes: Uint8Array): number {
     if (this.state !== "open" || this.finished) return -1;
@@ -49,7 +55,11 @@ export class FakeSocket implements Socket {
 
   /** The peer sends `text`. */
   receive(text: string): void {
-    this.data.onData(new TextEncoder().encode(text));
+    this.receiveBytes(new TextEncoder().encode(text));
+  }
+
+  receiveBytes(bytes: Uint8Array): void {
+    this.data.onData(bytes);
   }
 
   /** The peer ends its direction; after our own end the socket is gone. */
@@ -80,11 +90,13 @@ export class FakeSocket implements Socket {
 /** One attempt that a test decides. */
 export class FakeAttempt implements ConnectAttempt {
   readonly target: ConnectTarget;
+  readonly preamble: Uint8Array | undefined;
   readonly #observer: ConnectObserver;
   aborted = false;
 
-  constructor(target: ConnectTarget, observer: ConnectObserver) {
+  constructor(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array) {
     this.target = target;
+    this.preamble = preamble;
     this.#observer = observer;
   }
 
@@ -92,8 +104,7 @@ export class FakeAttempt implements ConnectAttempt {
     this.aborted = true;
   }
 
-  succeed(): FakeSocket {
-    const socket = new FakeSocket();
+  succeed(socket = new FakeSocket()): FakeSocket {
     this.#observer.onConnected(socket);
     return socket;
   }
@@ -105,11 +116,15 @@ export class FakeAttempt implements ConnectAttempt {
 
 /** Keeps attempts until the test decides them. */
 export class FakeConnector implements Connector {
-  readonly tls = undefined;
+  readonly tls: TlsOptions | undefined;
   readonly attempts: FakeAttempt[] = [];
 
-  connect(target: ConnectTarget, observer: ConnectObserver): ConnectAttempt {
-    const attempt = new FakeAttempt(target, observer);
+  constructor(tls?: TlsOptions) {
+    this.tls = tls;
+  }
+
+  connect(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array): ConnectAttempt {
+    const attempt = new FakeAttempt(target, observer, preamble);
     this.attempts.push(attempt);
     return attempt;
   }

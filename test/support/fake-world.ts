@@ -1,16 +1,19 @@
 // A server with one balancer and no real sockets: everything between accept and close, driven by hand.
 import { Balancer, type BalancerSettings } from "../../src/balancer/balancer.ts";
 import { Endpoint } from "../../src/balancer/endpoint.ts";
+import type { LoadBalancerConfig } from "../../src/config/types.ts";
+import { createPickers } from "../../src/balancer/pickers.ts";
 import { BalancerMetrics } from "../../src/balancer/metrics.ts";
 import { seededRng } from "../../src/lib/rng.ts";
 import { Descriptors } from "../../src/proxy/descriptors.ts";
 import { ServerMetrics } from "../../src/proxy/metrics.ts";
-import { Server, type ServerSettings } from "../../src/proxy/server.ts";
+import { Server, type ServerParts, type ServerSettings } from "../../src/proxy/server.ts";
 import { Aggregate } from "../../src/telemetry/aggregate.ts";
 import { EndpointRow, newEndpointPage } from "../../src/telemetry/endpoint-table.ts";
 import { silentLogger } from "../../src/telemetry/log.ts";
 import { Registry } from "../../src/telemetry/registry.ts";
 import { connectTarget } from "../../src/transport/connector.ts";
+import type { TlsOptions } from "../../src/transport/bun.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeConnector, FakeSocket } from "./fake-sockets.ts";
 
@@ -35,9 +38,11 @@ const BALANCER: BalancerSettings = {
 export function fakeWorld(
   settings: Partial<ServerSettings> = {},
   balancing: Partial<BalancerSettings> = {},
+  loadBalancer: LoadBalancerConfig = { kind: "p2c" },
+  header: Pick<ServerParts, "incoming" | "startTls"> & { readonly upstreamTls?: TlsOptions } = {},
 ) {
   const clock = new FakeClock();
-  const connector = new FakeConnector();
+  const connector = new FakeConnector(header.upstreamTls);
   const aggregate = new Aggregate();
   const registry = new Registry(aggregate.source("test"));
   const row = new EndpointRow(new Float64Array(newEndpointPage(1)), 0, 0, 1);
@@ -50,6 +55,7 @@ export function fakeWorld(
   });
   const balancer = new Balancer({
     settings: { ...BALANCER, ...balancing },
+    pickers: createPickers(loadBalancer, { clock, rng: seededRng(1), place: () => 0 }),
     connector,
     metrics: new BalancerMetrics(registry, "rt", "/svc/web"),
     clock,
@@ -68,7 +74,15 @@ export function fakeWorld(
   const all = { ...SERVER, ...settings };
   const server = new Server({
     settings: all,
-    metrics: new ServerMetrics(registry, "rt", "127.0.0.1:1", all.tls),
+    metrics: new ServerMetrics(
+      registry,
+      "rt",
+      "127.0.0.1:1",
+      all.tls,
+      header.incoming !== undefined,
+    ),
+    ...header,
+    rng: seededRng(2),
     descriptors: new Descriptors(1_000),
     clock,
     log: silentLogger,
@@ -81,9 +95,15 @@ export function fakeWorld(
       family?.series.filter(({ labels }) => label === undefined || labels.includes(label)) ?? [];
     return series.reduce((sum, { numbers }) => sum + (numbers[0] ?? 0), 0);
   };
-  /** A client connects. */
-  const accept = () => {
+  /** A client connects, from `ip` where that matters. */
+  const accept = (ip?: string) => {
     const socket = new FakeSocket();
+    if (ip !== undefined) {
+      socket.remoteAddress = ip;
+      socket.remotePort = 1234;
+      socket.localAddress = "10.0.0.80";
+      socket.localPort = 80;
+    }
     socket.data = server.accept(socket);
     return socket;
   };

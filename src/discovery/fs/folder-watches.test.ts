@@ -46,6 +46,27 @@ describe("FolderWatches", () => {
     stop();
   });
 
+  test("tells those who wait for a name of that name only, and of what replaces it", async () => {
+    let own = 0;
+    const stops = [watches.add(folder, count), watches.add(folder, () => own++, "web")];
+    await told(() => writeFileSync(join(folder, "other"), "a"));
+    expect(own).toBe(0);
+    await told(() => writeFileSync(join(folder, ".web.tmp"), "a"));
+    expect(own).toBe(0);
+    renameSync(join(folder, ".web.tmp"), join(folder, "web"));
+    await until("the rename over the name", () => own > 0);
+    for (const stop of stops) stop();
+  });
+
+  test("tells all when something happens to the folder itself, behind a link too", async () => {
+    const link = join(root, "current");
+    symlinkSync("disco", link);
+    const stops = [folder, link].map((path) => watches.add(path, count, "web"));
+    renameSync(folder, join(root, "away"));
+    await until("both", () => changes >= 2);
+    for (const stop of stops) stop();
+  });
+
   test("has one watch for all who ask, and keeps it until the last one goes", async () => {
     const [stop, stopOther] = [watches.add(folder, count), watches.add(folder, count)];
     expect(watches.size).toBe(1);

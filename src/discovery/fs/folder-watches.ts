@@ -1,8 +1,10 @@
 // Tells when something in a folder changes. One system watch for each folder, shared by all who ask.
-import { type FSWatcher, statSync, watch } from "node:fs";
+import { type FSWatcher, realpathSync, statSync, watch } from "node:fs";
+import { basename } from "node:path";
 
 interface Folder {
-  readonly listeners: Set<() => void>;
+  /** By the entry they wait for; undefined for any. */
+  readonly listeners: Map<string | undefined, Set<() => void>>;
   watcher: FSWatcher | undefined;
   /** The folder that is watched, whatever its path leads to now. */
   identity: string | undefined;
@@ -23,20 +25,26 @@ export class FolderWatches {
     return this.#folders.size;
   }
 
-  /** Calls `changed` at each change in `folder` until the returned function is called. */
-  add(folder: string, changed: () => void): () => void {
+  /**
+   * Calls `changed` at each change of the entry `name` of `folder`, of any entry where none is given, until the returned
+   * function is called. Where the system does not say what has changed, all are told.
+   */
+  add(folder: string, changed: () => void, name?: string): () => void {
     const entry = this.#folders.get(folder) ?? {
-      listeners: new Set(),
+      listeners: new Map(),
       watcher: undefined,
       identity: undefined,
     };
     this.#folders.set(folder, entry);
     // Wrapped, so that the same function given twice counts twice.
     const listener = (): void => changed();
-    entry.listeners.add(listener);
+    const alike = entry.listeners.get(name) ?? new Set();
+    entry.listeners.set(name, alike.add(listener));
     this.refresh(folder);
     return () => {
-      if (!entry.listeners.delete(listener) || entry.listeners.size > 0) return;
+      if (!alike.delete(listener) || alike.size > 0) return;
+      entry.listeners.delete(name);
+      if (entry.listeners.size > 0) return;
       entry.watcher?.close();
       this.#folders.delete(folder);
     };
@@ -59,8 +67,10 @@ export const systemFolderWatches = new FolderWatches();
 
 function open(folder: string, entry: Folder): FSWatcher | undefined {
   try {
-    const watcher = watch(folder, { persistent: false }, () => {
-      for (const listener of [...entry.listeners]) listener();
+    // What happens to the folder itself is told under its own name, where a link leads to it too.
+    const own = basename(realpathSync(folder));
+    const watcher = watch(folder, { persistent: false }, (_event, name) => {
+      tell(entry, name === own ? null : name);
     });
     watcher.on("error", () => {
       watcher.close();
@@ -71,6 +81,14 @@ function open(folder: string, entry: Folder): FSWatcher | undefined {
     // No such folder any more, no right to read it, or no inotify watch left.
     return undefined;
   }
+}
+
+function tell({ listeners }: Folder, name: string | null): void {
+  const concerned =
+    name === null
+      ? listeners.values().toArray()
+      : [listeners.get(name) ?? [], listeners.get(undefined) ?? []];
+  for (const listener of concerned.flatMap((alike) => [...alike])) listener();
 }
 
 function identityOf(folder: string): string | undefined {

@@ -4,7 +4,7 @@ import type { Cancel } from "../../lib/clock.ts";
 import type { Resolution } from "../../naming/resolution.ts";
 import type { FolderWatches } from "./folder-watches.ts";
 import { type FsFile, type LineProblem, parseFsFile } from "./fs-file.ts";
-import { type Located, locate } from "./fs-locate.ts";
+import { type Located, type LocatedFile, locate } from "./fs-locate.ts";
 import { type HostDeps, HostEndpoints } from "../host-endpoints.ts";
 
 export interface FsDeps extends HostDeps {
@@ -38,25 +38,42 @@ export interface FsFollowParts {
 
 /** From the first sign of a change to reading: a save is several steps, and is better read after the last. */
 export const SETTLE_MS = 50;
-/** Files are read again after this even without a sign: not every file system gives one. */
+/** Files are looked at again after this at the latest, even without a sign: not every file system gives one. */
 export const REREAD_MS = 10_000;
+/** Looks fall on multiples of this, a few names at a time: it is waking up that costs, more than looking. */
+const LOOK_STEP_MS = 250;
+/**
+ * A file is read at each look until this long after its stamp was first seen: the times of a file go in steps, of two
+ * seconds at most (FAT), and two changes within one step give the same stamp.
+ */
+const STEP_MS = 2_000;
 /** A read that takes longer is stuck, as on a file server that is gone: what was read before is no longer confirmed. */
 const STUCK_MS = 30_000;
 /** How many bad lines of a file are told one by one. */
 const PROBLEMS_TOLD = 5;
 
+interface Watched {
+  readonly leave: () => void;
+  /** Whether any change in the folder counts, and not only one of the name in it. */
+  readonly all: boolean;
+}
+
 /** Begins at once, and ends with `stop`. */
 export class FsFollow {
   readonly #parts: FsFollowParts;
   readonly #hosts: HostEndpoints;
-  readonly #cancelReread: Cancel;
-  readonly #folders = new Map<string, () => void>();
+  #cancelReread: Cancel | undefined;
+  readonly #folders = new Map<string, Watched>();
   #cancelSettle: Cancel | undefined;
   #stopped = false;
   #reading = false;
   #readingSinceMs = 0;
   #readAgain = false;
+  /** What was read last, when its stamp was first seen, and whether it was read late enough to trust the stamp. */
+  #last:
+    { readonly file: LocatedFile; readonly sinceMs: number; readonly settled: boolean } | undefined;
   #text: string | undefined;
+  #parsed: FsFile = { endpoints: [], problems: [] };
   #depth = 0;
   #told: Resolution | undefined;
   #doubted = false;
@@ -66,17 +83,28 @@ export class FsFollow {
     this.#hosts = new HostEndpoints(parts.deps, (answer) => {
       if (!this.#isStuck || !Bun.deepEquals(answer, this.#told)) this.#tellFile(answer);
     });
-    this.#cancelReread = parts.deps.clock.every(REREAD_MS, () => this.#read());
+    this.#rereadLater();
     this.#read();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelReread();
+    this.#cancelReread?.();
     this.#cancelSettle?.();
     this.#hosts.clear();
-    for (const leave of this.#folders.values()) leave();
+    for (const { leave } of this.#folders.values()) leave();
     this.#folders.clear();
+  }
+
+  /** Each name at its own times, so that a thousand of them are not looked at all at once; see LOOK_STEP_MS. */
+  #rereadLater(): void {
+    const { clock, rng } = this.#parts.deps;
+    const nowMs = clock.now();
+    const dueMs = nowMs + REREAD_MS * (0.8 + 0.2 * rng.next());
+    this.#cancelReread = clock.after(dueMs - (dueMs % LOOK_STEP_MS) - nowMs, () => {
+      this.#rereadLater();
+      this.#read();
+    });
   }
 
   #read(): void {
@@ -89,32 +117,57 @@ export class FsFollow {
     this.#reading = true;
     const entered = new Set<string>();
     this.#readingSinceMs = deps.clock.now();
-    const located = await locate(rootDir, names, (folder) => {
-      if (this.#stopped) return;
-      entered.add(folder);
-      this.#enter(folder);
+    const located = await locate({
+      rootDir,
+      names,
+      enter: (folder, name) => {
+        if (this.#stopped) return;
+        entered.add(folder);
+        this.#enter(folder, name);
+      },
+      enterLink: (folder) => this.#enterLink(folder),
+      known: this.#last?.settled === true ? this.#last.file : undefined,
     });
     this.#reading = false;
     if (this.#stopped) return;
     deps.metrics.observeLatency(deps.clock.now() - this.#readingSinceMs);
-    for (const [folder, leave] of this.#folders) {
+    for (const [folder, { leave }] of this.#folders) {
       if (entered.has(folder)) continue;
       leave();
       this.#folders.delete(folder);
     }
+    this.#remember(located);
     this.#apply(located);
     if (!this.#readAgain || this.#stopped) return;
     this.#readAgain = false;
     this.#read();
   }
 
-  #enter(folder: string): void {
+  #remember(located: Located): void {
+    if (located.state !== "file") {
+      this.#last = undefined;
+      return;
+    }
+    const same = this.#last?.file.stamp === located.stamp ? this.#last : undefined;
+    const sinceMs = same?.sinceMs ?? this.#readingSinceMs;
+    const settled = located.whole && this.#readingSinceMs - sinceMs >= STEP_MS;
+    this.#last = { file: located, sinceMs, settled };
+  }
+
+  #enter(folder: string, name: string): void {
     const { folders } = this.#parts.deps;
     if (this.#folders.has(folder)) return folders.refresh(folder);
-    this.#folders.set(
-      folder,
-      folders.add(folder, () => this.#changed()),
-    );
+    const leave = folders.add(folder, () => this.#changed(), name);
+    this.#folders.set(folder, { leave, all: false });
+  }
+
+  /** Where a link leads through others, as in a ConfigMap, it is another entry that changes. */
+  #enterLink(folder: string): void {
+    const before = this.#folders.get(folder);
+    if (this.#stopped || before?.all === true) return;
+    const leave = this.#parts.deps.folders.add(folder, () => this.#changed());
+    this.#folders.set(folder, { leave, all: true });
+    before?.leave();
   }
 
   #changed(): void {
@@ -147,8 +200,11 @@ export class FsFollow {
     const isNew = this.#text !== located.text;
     this.#text = located.text;
     this.#depth = located.depth;
-    const parsed = parseFsFile(located.text);
-    if (isNew) this.#noteProblems(located.file, parsed);
+    if (isNew) {
+      this.#parsed = parseFsFile(located.text);
+      this.#noteProblems(located.file, this.#parsed);
+    }
+    const parsed = this.#parsed;
     const [first] = parsed.problems;
     if (parsed.endpoints.length > 0 || first === undefined)
       return this.#hosts.set(parsed.endpoints);

@@ -1,6 +1,6 @@
 // Finds and reads the file that a name stands for in a folder of endpoint files.
-import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type BigIntStats, constants } from "node:fs";
+import { type FileHandle, lstat, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PathLabels } from "../../naming/path.ts";
 
@@ -18,6 +18,10 @@ export type Located =
       readonly text: string;
       /** How many names lead to it. */
       readonly depth: number;
+      /** Differs when the file does, except within the steps of the file system's clock. */
+      readonly stamp: string;
+      /** Whether all of it was read, as its size tells. */
+      readonly whole: boolean;
     }
   | { readonly state: "folder" }
   | { readonly state: "none" }
@@ -34,24 +38,41 @@ export function fileNames(labels: PathLabels): readonly string[] | undefined {
   return names.every(usable) ? names : undefined;
 }
 
+/** A file that was found. */
+export type LocatedFile = Located & { readonly state: "file" };
+
+export interface LocateParts {
+  readonly rootDir: string;
+  readonly names: readonly string[];
+  /** Called with each folder before `name` is looked up in it. */
+  readonly enter: (folder: string, name: string) => void;
+  /** Called with a folder whose entry is a symbolic link, before the link is followed. */
+  readonly enterLink: (folder: string) => void;
+  /** What need not be read again while its stamp stays. */
+  readonly known: LocatedFile | undefined;
+}
+
 /**
- * Walks from `rootDir` along `names` to the first file; names after it are ignored, as in linkerd. `enter` is called
- * with each folder before anything is looked up in it. Never rejects.
+ * Walks from `rootDir` along `names` to the first file; names after it are ignored, as in linkerd. Never rejects.
  */
-export async function locate(
-  rootDir: string,
-  names: readonly string[],
-  enter: (folder: string) => void,
-): Promise<Located> {
+export async function locate(parts: LocateParts): Promise<Located> {
+  const { rootDir, names, enter, enterLink, known } = parts;
   let path = rootDir;
   for (const [index, name] of names.entries()) {
-    enter(path);
-    path = join(path, name);
+    const folder = path;
+    enter(folder, name);
+    path = join(folder, name);
     try {
-      const found = await stat(path);
+      let found = await lstat(path, { bigint: true });
+      if (found.isSymbolicLink()) {
+        enterLink(folder);
+        found = await stat(path, { bigint: true });
+      }
       if (found.isDirectory()) continue;
       if (!found.isFile()) return { state: "failed", cause: `${path} is no ordinary file` };
-      return await read(path, index + 1);
+      const stamp = stampOf(found);
+      if (known?.file === path && known.stamp === stamp) return known;
+      return await read({ file: path, depth: index + 1, stamp }, Number(found.size));
     } catch (error) {
       return absentOrFailed(path, error);
     }
@@ -59,25 +80,43 @@ export async function locate(
   return { state: "folder" };
 }
 
-async function read(file: string, depth: number): Promise<Located> {
+function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+async function read(
+  found: Pick<LocatedFile, "file" | "depth" | "stamp">,
+  size: number,
+): Promise<Located> {
+  const { file } = found;
+  const tooLarge = {
+    state: "failed",
+    cause: `${file} is larger than ${MAX_FILE_BYTES} bytes`,
+  } as const;
+  if (size > MAX_FILE_BYTES) return tooLarge;
   // Not to be held up for ever, should a pipe have taken the file's place meanwhile.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const bytes = await readUpTo(handle, MAX_FILE_BYTES + 1);
-    if (bytes.length > MAX_FILE_BYTES) {
-      return { state: "failed", cause: `${file} is larger than ${MAX_FILE_BYTES} bytes` };
-    }
-    return { state: "file", file, depth, text: new TextDecoder().decode(bytes) };
+    const bytes = await readUpTo(handle, MAX_FILE_BYTES + 1, size + 1);
+    if (bytes.length > MAX_FILE_BYTES) return tooLarge;
+    const text = new TextDecoder().decode(bytes);
+    return { state: "file", ...found, text, whole: bytes.length === size };
   } finally {
     await handle.close();
   }
 }
 
-async function readUpTo(handle: FileHandle, limit: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(limit);
+/** `expected` bytes are made room for, and more only where there are more. */
+async function readUpTo(handle: FileHandle, limit: number, expected: number): Promise<Uint8Array> {
+  let buffer = new Uint8Array(Math.min(limit, expected));
   let length = 0;
   while (length < limit) {
-    const { bytesRead } = await handle.read(buffer, length, limit - length, null);
+    if (length === buffer.length) {
+      const larger = new Uint8Array(limit);
+      larger.set(buffer);
+      buffer = larger;
+    }
+    const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
     if (bytesRead === 0) break;
     length += bytesRead;
   }

@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../../test/support/until.ts";
@@ -304,6 +312,89 @@ describe("FsResolver", () => {
     clock.advance(10_000);
     expect(reports).toEqual([]);
     await until("two answers", () => reports.length === 2);
+  });
+
+  /** Counts how often the folder is looked at. */
+  function countLooks(): () => number {
+    let looks = 0;
+    const refresh = folders.refresh.bind(folders);
+    folders.refresh = (folder) => {
+      looks += 1;
+      refresh(folder);
+    };
+    return () => looks;
+  }
+
+  test("is not woken by other files of the folder", async () => {
+    save("web", "10.0.0.1 80\n");
+    watch("/svc/web");
+    await becomes(["10.0.0.1 80"]);
+    let others = 0;
+    const leave = folders.add(disco, () => others++);
+    const looks = countLooks();
+    save("other", "10.0.0.2 80\n");
+    await until("the other file is told", () => others > 0);
+    clock.advance(1_000);
+    expect(looks()).toBe(0);
+    save("web", "10.0.0.3 80\n");
+    await becomes(["10.0.0.3 80"]);
+    expect(looks()).toBeGreaterThan(0);
+    leave();
+  });
+
+  test("does not read again what has not changed, and confirms it all the same", async () => {
+    const read = (): number =>
+      Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
+    const size = 400_000;
+    save("web", `10.0.0.1 80\n${"#".repeat(size)}`);
+    watch("/svc/web");
+    await becomes(["10.0.0.1 80"]);
+    const looks = countLooks();
+    const look = async (times: number): Promise<void> => {
+      for (let n = 1; n <= times; n++) {
+        const before = looks();
+        clock.advance(10_000);
+        await until("a look", () => looks() > before);
+        // The next look begins when this one has ended.
+        await Bun.file("/dev/null").text();
+      }
+    };
+    const fromBytes = read();
+    await look(2);
+    // Once more, as the first read was within a step of the file's clock.
+    expect(read() - fromBytes).toBeGreaterThan(size);
+    const [settledBytes, confirmed] = [read(), reports.length];
+    await look(10);
+    expect(read() - settledBytes).toBeLessThan(size);
+    expect(reports.length).toBeGreaterThanOrEqual(confirmed + 10);
+    save("web", "10.0.0.2 80\n");
+    await becomes(["10.0.0.2 80"]);
+  });
+
+  test("reads a file again that is as large as before, however short the time between", async () => {
+    watch("/svc/web");
+    for (const n of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      save("web", `10.0.0.${n} 80\n`);
+      await becomes([`10.0.0.${n} 80`]);
+    }
+  });
+
+  test("looks at many names at different times", async () => {
+    let looks = 0;
+    folders.add = () => () => {};
+    folders.refresh = () => looks++;
+    const resolver = resolverFor(disco, clock, folders);
+    for (let n = 0; n < 100; n++)
+      resolver.watch(`/svc/n${n}`, abort.signal, (it) => reports.push(it));
+    await until("all", () => reports.length === 100);
+    const atOnce: number[] = [];
+    for (let ms = 0; ms < 10_000; ms += 100) {
+      const before = looks;
+      clock.advance(100);
+      atOnce.push(looks - before);
+    }
+    expect(looks).toBe(100);
+    expect(Math.max(...atOnce)).toBeLessThan(30);
   });
 
   test("knows /$/inet by itself", () => {

@@ -2,7 +2,7 @@
 import { renderBound } from "../../naming/namerd-json.ts";
 import type { Resolution } from "../../naming/resolution.ts";
 import type { BoundTree, Outcome } from "../../naming/tree.ts";
-import { idLabels, type KeyedTree, lineOf, type Names, type Question } from "../names.ts";
+import { idLabels, lineOf, type Names, type Question } from "../names.ts";
 import { SharedWatches } from "../shared-watches.ts";
 import type { Clock } from "../../lib/clock.ts";
 import {
@@ -10,6 +10,7 @@ import {
   type ApiRequest,
   type LineSink,
   SourceFailure,
+  TOO_LONG,
   whole,
 } from "./exchange.ts";
 import { firstOf } from "./first.ts";
@@ -17,9 +18,10 @@ import { readDtabParam, readPathParam } from "./question.ts";
 
 /** A tree whose leaves all have addresses. */
 interface BoundAnswer {
-  readonly key: string;
-  /** The line with the addresses of now, made when it is asked for. */
-  readonly line: () => Uint8Array;
+  /** Equal trees one after another are the same one. */
+  readonly tree: BoundTree;
+  /** The line with the addresses of now, made when it is asked for; undefined where it would be too long. */
+  readonly line: () => Uint8Array | undefined;
 }
 
 /** Bound names with their addresses, each followed once for all who ask. */
@@ -57,17 +59,20 @@ export class BoundNames {
         return outcome.state === "ok" ? outcome.value : undefined;
       },
     );
-    return whole(200, answer.line());
+    const line = answer.line();
+    return line === undefined ? whole(500, `${TOO_LONG}\n`) : whole(200, line);
   }
 
   /** A line for each new tree: that its addresses change is for those to know who watch `/addr`. */
   #follow(question: Question, signal: AbortSignal, sink: LineSink): void {
-    let key: string | undefined;
+    let sent: BoundTree | undefined;
     this.#watch(question, signal, (outcome) => {
       if (outcome.state === "failed") return sink.end(outcome.cause);
-      if (outcome.state === "pending" || outcome.value.key === key) return;
-      key = outcome.value.key;
-      sink.send(outcome.value.line());
+      if (outcome.state === "pending" || outcome.value.tree === sent) return;
+      sent = outcome.value.tree;
+      const line = outcome.value.line();
+      if (line === undefined) sink.end(TOO_LONG);
+      else sink.send(line);
     });
   }
 
@@ -93,7 +98,7 @@ export class BoundNames {
   }
 
   #openLeaves(
-    { tree, key }: KeyedTree,
+    tree: BoundTree,
     stop: AbortSignal,
     tell: (answer: Outcome<BoundAnswer>) => void,
   ): void {
@@ -101,10 +106,11 @@ export class BoundNames {
     let line: Uint8Array | undefined;
     let told = false;
     const addrOf = (id: string): Resolution => addrs.get(id) ?? { state: "pending" };
-    const answer: BoundAnswer = {
-      key,
-      line: () => (line ??= lineOf(renderBound(tree, addrOf))),
+    const render = (): Uint8Array | undefined => {
+      const text = renderBound(tree, addrOf);
+      return text === undefined ? undefined : lineOf(text);
     };
+    const answer: BoundAnswer = { tree, line: () => (line ??= render()) };
     const ids = idsOf(tree);
     const tellOnce = (): void => {
       if (told || addrs.size < ids.size) return;

@@ -13,6 +13,7 @@ import {
   json,
   JSON_TYPE,
   SourceFailure,
+  TOO_LONG,
   whole,
 } from "./exchange.ts";
 import { ClientGone, firstOf } from "./first.ts";
@@ -45,7 +46,8 @@ export async function delegate(
   if (!wanted.ok) return wanted.answer;
   const deadline = new Deadline(request.signal, clock);
   try {
-    return json(await explain(wanted.value, namespace, names, deadline));
+    const text = await explain(wanted.value, namespace, names, deadline);
+    return text === undefined ? whole(500, `${TOO_LONG}\n`) : json(text);
   } catch (error) {
     if (deadline.isOver) return whole(503, "Request timed out.");
     if (error instanceof ClientGone) throw error;
@@ -96,7 +98,7 @@ async function explain(
   namespace: string | undefined,
   names: Names,
   deadline: Deadline,
-): Promise<string> {
+): Promise<string | undefined> {
   const rules = namespace === undefined ? [] : await rulesOf(namespace, names, deadline.signal);
   // Its own time is over a moment after ours, which is the one that is told apart.
   const steps = names.service.delegate([...rules, ...dtab], path, deadline.leftMs + 1);

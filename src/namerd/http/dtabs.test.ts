@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { FakeClock } from "../../../test/support/fake-clock.ts";
+import { FakeNameService } from "../../../test/support/fake-name-service.ts";
 import { NamerdServer } from "../../../test/support/namerd-server.ts";
 import { ask, head, RawConnection } from "../../../test/support/raw-http.ts";
+import { type Dtab, parseDtab } from "../../naming/dtab.ts";
+import { Names } from "../names.ts";
+import { memoryStore } from "../stores/memory-store.ts";
 import { acceptedType, readDtab } from "./dtab-text.ts";
+import { Dtabs } from "./dtabs.ts";
+import { readParams } from "./params.ts";
 
 let server: NamerdServer;
 const DTABS = "/api/1/dtabs";
@@ -161,3 +168,39 @@ test("acceptedType() takes any header", () => {
     }),
   );
 });
+
+test("all who watch a dtab are sent one line, made once for each media type", async () => {
+  const store = memoryStore(new Map([["x", readDtabText("/svc=>/a")]]));
+  const names = new Names(new FakeNameService(), store, new FakeClock());
+  const dtabs = new Dtabs(store, names, () => {});
+  const lines: Uint8Array[] = [];
+  const gone = new AbortController();
+  for (const accept of [undefined, undefined, "text/plain", "text/plain"]) {
+    const params = readParams("watch=1");
+    if (params === undefined) throw new Error("no parameters");
+    const answer = await dtabs.namespace(
+      {
+        method: "GET",
+        path: "",
+        params,
+        header: () => accept,
+        body: new Uint8Array(),
+        signal: gone.signal,
+      },
+      "x",
+    );
+    if (answer.kind === "watch") answer.follow({ send: (line) => lines.push(line), end() {} });
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(lines.length).toBe(4);
+  expect(lines[1] === lines[0] && lines[3] === lines[2]).toBe(true);
+  expect(new TextDecoder().decode(lines[2])).toBe("/svc=>/a\n");
+  gone.abort();
+  names.stop();
+});
+
+function readDtabText(text: string): Dtab {
+  const parsed = parseDtab(text);
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed.dtab;
+}

@@ -1,5 +1,6 @@
 // `/dtabs`: the namespaces and their dtabs, to be read, watched and written.
 import type { DtabStore, Observed, StoredDtab, WriteResult } from "../store.ts";
+import type { Dtab } from "../../naming/dtab.ts";
 import { lineOf, type Names } from "../names.ts";
 import { acceptedType, type DtabType, dtabType, readDtab, renderDtab } from "./dtab-text.ts";
 import {
@@ -21,6 +22,8 @@ export class Dtabs {
   readonly #store: DtabStore;
   readonly #names: Names;
   readonly #countWrite: CountWrite;
+  /** Lines by dtab and type, made once for all who watch. */
+  readonly #lines = new WeakMap<Dtab, Map<DtabType, Uint8Array>>();
 
   constructor(store: DtabStore, names: Names, countWrite: CountWrite) {
     this.#store = store;
@@ -84,9 +87,16 @@ export class Dtabs {
       this.#names.dtab(namespace, signal, (observed) => {
         if (observed.state === "failed") sink.end(observed.cause);
         if (observed.state !== "ok" || observed.value === undefined) return;
-        sink.send(lineOf(renderDtab(observed.value.dtab, type)));
+        sink.send(this.#lineFor(observed.value.dtab, type));
       });
     return { kind: "watch", headers: { "Content-Type": type }, follow };
+  }
+
+  #lineFor(dtab: Dtab, type: DtabType): Uint8Array {
+    const lines = this.#lines.get(dtab) ?? new Map<DtabType, Uint8Array>();
+    const line = lines.get(type) ?? lineOf(renderDtab(dtab, type));
+    this.#lines.set(dtab, lines.set(type, line));
+    return line;
   }
 
   async #put({ header, body }: ApiRequest, namespace: string): Promise<ApiAnswer> {

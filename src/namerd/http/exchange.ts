@@ -58,6 +58,9 @@ export function json(body: Uint8Array | string): ApiAnswer {
   return whole(200, body, { "Content-Type": JSON_TYPE });
 }
 
+/** What a tree is answered with that is too long to be written. */
+export const TOO_LONG = "The answer would be longer than 16 MiB.";
+
 /** Nobody could say: the cause is for the log, the answer is empty as namerd's is. */
 export class SourceFailure extends Error {
   readonly code = "SOURCE_FAILED";

@@ -9,6 +9,11 @@ import type { Params } from "./params.ts";
 export type Read<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly answer: ApiAnswer };
 
+/** What fits into the head of a GET; forms and JSON bodies could hold more, and leaves of a tree repeat it. */
+const MOST_PATH_TEXT = 16 * 1024;
+/** Rules of the request's own are parsed for it alone; those of a namespace may be longer. */
+const MOST_DTAB_TEXT = 64 * 1024;
+
 export function readPathParam(params: Params): Read<PathLabels> {
   const text = params.get("path");
   if (text === undefined) return refuse("The parameter path is missing.");
@@ -16,6 +21,7 @@ export function readPathParam(params: Params): Read<PathLabels> {
 }
 
 export function readPathText(text: string): Read<PathLabels> {
+  if (text.length > MOST_PATH_TEXT) return refuse("Invalid path: it is longer than 16 KiB.");
   const parsed = parsePath(text);
   if (!parsed.ok) return refuse(`Invalid path: ${text} / ${parsed.message}`);
   return { ok: true, value: parsed.labels };
@@ -27,6 +33,7 @@ export function readDtabParam(params: Params): Read<Dtab> {
 }
 
 export function readDtabText(text: string): Read<Dtab> {
+  if (text.length > MOST_DTAB_TEXT) return refuse("Invalid dtab: it is longer than 64 KiB.");
   const parsed = parseDtab(text);
   if (!parsed.ok) return refuse(`Invalid dtab: ${parsed.message}`);
   return { ok: true, value: parsed.dtab };

@@ -1,16 +1,9 @@
 // `/resolve`: a name's addresses, and `/addr`: those of an id that `/bind` gave.
 import type { Rng } from "../../lib/rng.ts";
 import type { PathLabels } from "../../naming/path.ts";
-import type { Outcome } from "../../naming/tree.ts";
+import type { BoundTree, Outcome } from "../../naming/tree.ts";
 import { drawName } from "../draw.ts";
-import {
-  idLabels,
-  type KeyedTree,
-  lineOf,
-  type Names,
-  type Question,
-  type RenderedAddr,
-} from "../names.ts";
+import { idLabels, lineOf, type Names, type Question, type RenderedAddr } from "../names.ts";
 import {
   type ApiAnswer,
   type ApiRequest,
@@ -45,10 +38,10 @@ export async function resolve(
   }
   const tree = await firstOf(
     signal,
-    (stop, report: (tree: Outcome<KeyedTree>) => void) => names.tree(question, stop, report),
+    (stop, report: (tree: Outcome<BoundTree>) => void) => names.tree(question, stop, report),
     treeOrThrow,
   );
-  const name = drawName(tree.tree, rng);
+  const name = drawName(tree, rng);
   const line = name === undefined ? NEG : await addrLine(idLabels(name.id), names, signal);
   return whole(200, line, RESOLVE_HEADERS);
 }
@@ -67,7 +60,7 @@ export async function addr(request: ApiRequest, names: Names): Promise<ApiAnswer
 }
 
 /** The tree once it is known. Throws SourceFailure where nobody could say. */
-export function treeOrThrow(outcome: Outcome<KeyedTree>): KeyedTree | undefined {
+export function treeOrThrow(outcome: Outcome<BoundTree>): BoundTree | undefined {
   if (outcome.state === "failed") throw new SourceFailure(outcome.cause);
   return outcome.state === "ok" ? outcome.value : undefined;
 }
@@ -94,7 +87,7 @@ function followName(
   signal: AbortSignal,
   sink: LineSink,
 ): void {
-  let followed: { readonly key: string; readonly stop: AbortController } | undefined;
+  let followed: { readonly tree: BoundTree; readonly stop: AbortController } | undefined;
   signal.addEventListener("abort", () => followed?.stop.abort(), { once: true });
   names.tree(question, signal, (outcome) => {
     if (outcome.state === "pending") return;
@@ -102,11 +95,11 @@ function followName(
       followed?.stop.abort();
       return sink.end(outcome.cause);
     }
-    const { tree, key } = outcome.value;
-    if (followed?.key === key) return;
+    const tree = outcome.value;
+    if (followed?.tree === tree) return;
     const previous = followed;
     const stop = new AbortController();
-    followed = { key, stop };
+    followed = { tree, stop };
     const name = drawName(tree, rng);
     if (name === undefined) sink.send(NEG);
     else followAddr(idLabels(name.id), names, stop.signal, sink);

@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Database } from "bun:sqlite";
 import type { DtabStore } from "../store.ts";
+import { silentLogger } from "../../telemetry/log.ts";
 import { StorageError } from "../storage-error.ts";
 import { sqliteStore } from "./sqlite-store.ts";
 import { dtabOf, read, storeContract } from "./store.contract.ts";
@@ -61,6 +62,27 @@ describe("the store in a file", () => {
     expect(() => sqliteStore(path, new Map())).toThrow("another process has this file open");
     store.close();
     sqliteStore(path, new Map()).close();
+  });
+
+  test("fails all writes while its file is deleted or replaced, and tells it once", async () => {
+    const path = newPath();
+    const lines: string[] = [];
+    const log = { ...silentLogger, error: (message: string) => lines.push(message) };
+    const store = sqliteStore(path, new Map([["web", A]]), log);
+    const failed = { how: "failed", cause: expect.stringContaining(`${path} was deleted`) };
+    renameSync(path, `${path}.away`);
+    expect(await store.put("web", B)).toMatchObject(failed);
+    writeFileSync(path, "another file");
+    expect(await store.create("new", B)).toMatchObject(failed);
+    expect(await store.delete("web")).toMatchObject(failed);
+    expect((await read(store, "web"))?.dtab).toEqual(A);
+    expect(lines).toEqual(["the file of the dtabs is gone"]);
+    renameSync(`${path}.away`, path);
+    expect(await store.put("web", B)).toEqual({ how: "done" });
+    store.close();
+    const again = sqliteStore(path, new Map());
+    expect((await read(again, "web"))?.dtab).toEqual(B);
+    again.close();
   });
 
   test("refuses files of others, and says which", () => {

@@ -1,6 +1,8 @@
 // `io.l5d.sqlite`: dtabs in one file, for one namerd. A write that was answered outlives a kill and a loss of power.
 import { Database, type Statement } from "bun:sqlite";
+import { statSync } from "node:fs";
 import { type Dtab, parseDtab, printDtab } from "../../naming/dtab.ts";
+import { type Logger, silentLogger } from "../../telemetry/log.ts";
 import { StorageError } from "../storage-error.ts";
 import type { DtabStore, StoredDtab } from "../store.ts";
 import { type Journal, LocalStore } from "./local-store.ts";
@@ -11,15 +13,21 @@ const SCHEMA_VERSION = 1;
 
 /**
  * Opens the file at `path`, or makes it with `initial`. Versions are those of `versions.ts` from a counter of the whole
- * file that never goes back, so that no version comes twice, not even after a delete.
+ * file that never goes back, so that no version comes twice, not even after a delete. While another file stands at
+ * `path`, or none, all writes fail, and `log` is told once: what a file without a name keeps is gone with the process.
  * @throws {StorageError} when it is no such file, when another process has it, or when it cannot be written.
  */
-export function sqliteStore(path: string, initial: ReadonlyMap<string, Dtab>): DtabStore {
+export function sqliteStore(
+  path: string,
+  initial: ReadonlyMap<string, Dtab>,
+  log: Logger = silentLogger,
+): DtabStore {
   let database: Database | undefined;
   try {
     database = new Database(path, { create: true, strict: true });
     prepare(database, path, initial);
-    return new LocalStore(new SqliteJournal(database), readAll(database, path));
+    const journal = new SqliteJournal(database, new OwnFile(path, log));
+    return new LocalStore(journal, readAll(database, path));
   } catch (error) {
     database?.close();
     if (error instanceof StorageError) throw error;
@@ -90,15 +98,49 @@ function hint(reason: string): string {
   return `it cannot be used as storage: ${reason}`;
 }
 
+/** The file that was opened, as long as its path leads to it. */
+class OwnFile {
+  readonly #path: string;
+  readonly #log: Logger;
+  readonly #identity: string | undefined;
+  #told = false;
+
+  constructor(path: string, log: Logger) {
+    this.#path = path;
+    this.#log = log;
+    this.#identity = identityOf(path);
+  }
+
+  /** @throws {Error} when the path leads elsewhere by now. */
+  check(): void {
+    if (identityOf(this.#path) === this.#identity) return;
+    if (!this.#told) {
+      this.#told = true;
+      this.#log.error("the file of the dtabs is gone", () => ({ path: this.#path }));
+    }
+    throw new Error(
+      `${this.#path} was deleted or replaced while this namerd had it open: nothing is kept any more; ` +
+        "put the file back, or save the dtabs and start namerd again",
+    );
+  }
+}
+
+function identityOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? undefined : `${found.dev} ${found.ino}`;
+}
+
 class SqliteJournal implements Journal {
   readonly #database: Database;
+  readonly #file: OwnFile;
   readonly #put: Statement;
   readonly #delete: Statement;
   readonly #count: Statement;
   #last: number;
 
-  constructor(database: Database) {
+  constructor(database: Database, file: OwnFile) {
     this.#database = database;
+    this.#file = file;
     this.#put = database.prepare(
       "INSERT INTO dtabs (namespace, dtab, version) VALUES (?1, ?2, ?3) " +
         "ON CONFLICT (namespace) DO UPDATE SET dtab = ?2, version = ?3",
@@ -114,6 +156,7 @@ class SqliteJournal implements Journal {
   }
 
   put(namespace: string, { dtab, version }: StoredDtab): void {
+    this.#file.check();
     const count = countOf(version);
     this.#database.transaction(() => {
       this.#put.run(namespace, printDtab(dtab), count);
@@ -123,6 +166,7 @@ class SqliteJournal implements Journal {
   }
 
   delete(namespace: string): void {
+    this.#file.check();
     this.#delete.run(namespace);
   }
 

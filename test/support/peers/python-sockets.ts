@@ -69,8 +69,9 @@ export class PythonSockets implements AsyncDisposable {
     return answer.promise as Promise<Result>;
   }
 
-  async connect(port: number): Promise<PythonSocket> {
-    const { handle } = await this.call<Made>("connect", { port });
+  /** A connection from `source`, an address of this host. */
+  async connect(port: number, source = "127.0.0.1"): Promise<PythonSocket> {
+    const { handle } = await this.call<Made>("connect", { port, source });
     return new PythonSocket(this, handle);
   }
 

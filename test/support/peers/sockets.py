@@ -77,17 +77,18 @@ class ResetSocket(socket.socket):
     shutdown = send
 
 
-def dial(port):
+def dial(port, source=None):
     """A connected socket. The system may tell of a reset that follows at once by the connect or by the next call:
     here it is always the next call."""
     try:
-        return socket.create_connection(("127.0.0.1", port), timeout=30)
+        bound = None if source is None else (source, 0)
+        return socket.create_connection(("127.0.0.1", port), timeout=30, source_address=bound)
     except ConnectionResetError:
         return ResetSocket()
 
 
-def connect(port):
-    return {"handle": keep(dial(port))}
+def connect(port, source=None):
+    return {"handle": keep(dial(port, source))}
 
 
 def send(handle, size, stallSecs=30):

@@ -1,0 +1,19 @@
+// What can be told of a client's connection once its handshake is done.
+import { socketEnds, tlsFacts } from "../../transport/bun.ts";
+import type { Socket } from "../../transport/socket.ts";
+import type { ProxyHeader } from "./header.ts";
+import type { ClientFacts } from "./outgoing.ts";
+
+/** `socket` is the accepted one, `tls` whether it speaks TLS, `received` the header that came with it. */
+export function clientFacts(
+  socket: Socket | undefined,
+  tls: boolean,
+  received: ProxyHeader | undefined,
+): ClientFacts {
+  const ends = socket && socketEnds(socket);
+  return {
+    ends: ends && { source: ends.peer, destination: ends.local },
+    tls: tls && socket !== undefined ? tlsFacts(socket) : undefined,
+    received,
+  };
+}

@@ -1,0 +1,27 @@
+// TLS on accepted connections that began in plain text: what came before TLS has been read by somebody else.
+import { type ListenHandlers, onServerHandshake, ownerHandlers, upgrade } from "./bun.ts";
+import type { OnFault } from "./listener.ts";
+import type { ServerTls } from "./server-tls.ts";
+import type { HandshakeOwner, Socket } from "./socket.ts";
+
+/**
+ * Begins TLS on an accepted socket and answers the one that takes its place; `read` is what was read of the client's
+ * handshake already. The owner is told of the handshake's outcome, which may be before this returns.
+ */
+export type StartTls = (plain: Socket, owner: HandshakeOwner, read: Uint8Array) => Socket;
+
+/** Makes the function that does so, with the identities and protocols of `tls`. */
+export function createStartTls(tls: ServerTls, onFault: OnFault): StartTls {
+  const handlers: ListenHandlers = {
+    ...ownerHandlers,
+    open() {},
+    error(socket, error) {
+      onFault(error);
+      socket.terminate();
+    },
+    handshake: onServerHandshake,
+    ...tls.callbacks,
+  };
+  return (plain, owner, read) =>
+    upgrade(plain, owner, { handlers, tls: tls.options, isServer: true, read });
+}
