@@ -36,8 +36,6 @@ function hostName(): string {
 }
 
 function apply(message: Exclude<ToWorker, WorkerStart>): void {
-  // The last message of the start: what loading left behind goes before the first client comes (docs/internals/memory.md).
-  if (message.type === "confirm") Bun.gc(true);
   try {
     dataPlane?.apply(message);
   } catch (error) {
