@@ -6,6 +6,7 @@ import type { Aggregate } from "../telemetry/aggregate.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Counter, Gauge } from "../telemetry/metrics.ts";
 import type { LogSettings, ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
+import { Outbox } from "./outbox.ts";
 
 const RESTART_BACKOFF = { baseMs: 10, maxMs: 5_000 };
 /** A worker that lived this long is replaced without a wait. */
@@ -35,6 +36,7 @@ interface Slot {
   readonly index: number;
   readonly backoff: Backoff;
   worker: Worker | undefined;
+  outbox: Outbox<ToWorker> | undefined;
   /** When its worker was ready; undefined before. */
   readyMs: number | undefined;
   drained: boolean;
@@ -54,6 +56,7 @@ export class Supervisor {
       index,
       backoff: new Backoff(RESTART_BACKOFF, parts.rng),
       worker: undefined,
+      outbox: undefined,
       readyMs: undefined,
       drained: false,
     }));
@@ -73,7 +76,7 @@ export class Supervisor {
 
   /** Tells every worker. One that starts later is told by `replay`. */
   broadcast(message: ToWorker): void {
-    for (const { worker } of this.#slots) worker?.postMessage(message);
+    for (const { outbox } of this.#slots) outbox?.push(message);
   }
 
   /** Lets sessions end; resolves when no worker has any left. */
@@ -108,6 +111,7 @@ export class Supervisor {
       name,
     });
     slot.worker = worker;
+    slot.outbox = new Outbox((message) => worker.postMessage(message), this.#parts.clock);
     const onMetrics = aggregate.source(name);
     worker.onmessage = ({ data }: MessageEvent<ToControl>) =>
       this.#onMessage(slot, data, onMetrics);
@@ -132,8 +136,8 @@ export class Supervisor {
       case "ready":
         this.#parts.running.add(1);
         slot.readyMs = this.#parts.clock.now();
-        for (const replayed of this.#parts.replay(slot.index)) slot.worker?.postMessage(replayed);
-        slot.worker?.postMessage({ type: "confirm" });
+        for (const replayed of this.#parts.replay(slot.index)) slot.outbox?.push(replayed);
+        slot.outbox?.push({ type: "confirm" });
         return;
       case "confirmed":
         return this.#onConfirmed?.();
@@ -157,6 +161,8 @@ export class Supervisor {
   #onClose(slot: Slot, worker: Worker, name: string): void {
     if (slot.worker !== worker) return;
     slot.worker = undefined;
+    slot.outbox?.stop();
+    slot.outbox = undefined;
     const { aggregate, running, log, clock, onDied } = this.#parts;
     aggregate.endSource(name);
     if (slot.readyMs !== undefined) {

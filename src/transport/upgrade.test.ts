@@ -112,7 +112,7 @@ function connect(port: number, { name = "web.test", timeoutMs = 5_000 } = {}) {
   const observer = new Observer();
   const target = connectTarget("127.0.0.1", port);
   const attempt = connector.connect(target, observer, Buffer.from(PREAMBLE));
-  const done = until("there is an outcome", () => observer.outcome !== undefined);
+  const done = () => until("there is an outcome", () => observer.outcome !== undefined);
   return { observer, attempt, done };
 }
 
@@ -182,7 +182,7 @@ describe("a connection with a preamble", () => {
   test("sends it in plain text, then shakes hands and verifies", async () => {
     const { port, last } = server();
     const { observer, done } = connect(port);
-    await done;
+    await done();
     expect(observer.outcome).toBe("connected");
     const accepted = await last();
     expect(accepted.preamble).toStartWith(PREAMBLE);
@@ -200,7 +200,7 @@ describe("a connection with a preamble", () => {
   test("is none where the certificate does not fit", async () => {
     const { port } = server();
     const { observer, done } = connect(port, { name: "other.test" });
-    await done;
+    await done();
     expect(observer.outcome).toBe("tls");
   });
 
@@ -208,7 +208,7 @@ describe("a connection with a preamble", () => {
     const { port } = server();
     listeners.at(-1)?.stop(true);
     const { observer, done } = connect(port);
-    await done;
+    await done();
     expect(observer.outcome).toBe("refused");
   });
 
@@ -223,7 +223,7 @@ describe("a connection with a preamble", () => {
       const stream = await endpoint.accept();
       expect((await stream.receive(PREAMBLE.length)).text).toBe(PREAMBLE);
       await stream[end]();
-      await done;
+      await done();
       expect(observer.outcome).toBe(failure);
     });
   }
@@ -233,7 +233,7 @@ describe("a connection with a preamble", () => {
     async () => {
       const endpoint = await peer.listen();
       const late = connect(endpoint.port, { timeoutMs: 100 });
-      await late.done;
+      await late.done();
       expect(late.observer.outcome).toBe("timeout");
       const aborted = connect(endpoint.port);
       await endpoint.accept();

@@ -39,7 +39,10 @@ export function fakeWorld(
   settings: Partial<ServerSettings> = {},
   balancing: Partial<BalancerSettings> = {},
   loadBalancer: LoadBalancerConfig = { kind: "p2c" },
-  header: Pick<ServerParts, "incoming" | "startTls"> & { readonly upstreamTls?: TlsOptions } = {},
+  header: Pick<ServerParts, "incoming" | "startTls"> & {
+    readonly upstreamTls?: TlsOptions;
+    readonly probePreamble?: Uint8Array;
+  } = {},
 ) {
   const clock = new FakeClock();
   const connector = new FakeConnector(header.upstreamTls);
@@ -57,6 +60,7 @@ export function fakeWorld(
     settings: { ...BALANCER, ...balancing },
     pickers: createPickers(loadBalancer, { clock, rng: seededRng(1), place: () => 0 }),
     connector,
+    probePreamble: header.probePreamble,
     metrics: new BalancerMetrics(registry, "rt", "/svc/web"),
     clock,
     rng: seededRng(1),

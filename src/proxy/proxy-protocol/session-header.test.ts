@@ -5,7 +5,7 @@ import { fakeWorld } from "../../../test/support/fake-world.ts";
 import type { ClientProxyProtocolConfig } from "../../config/types.ts";
 import type { StartTls } from "../../transport/server-upgrade.ts";
 import type { HandshakeOwner } from "../../transport/socket.ts";
-import { LOCAL_V2 } from "./encode.ts";
+import { LOCAL_V2, UNKNOWN_V1 } from "./encode.ts";
 import { IncomingRule } from "./incoming.ts";
 
 const LINE = "PROXY TCP4 203.0.113.9 198.51.100.7 5000 443\r\n";
@@ -327,6 +327,21 @@ describe("Session that sends a header", () => {
     const { preamble } = all.connector.last;
     expect(new TextDecoder().decode(preamble)).toBe(HEADER);
     expect(all.connector.last.succeed().written).toBe("hello");
+  });
+
+  test("is told apart from a probe, which says that it has no client", () => {
+    for (const upstreamTls of [undefined, {}]) {
+      const header = { probePreamble: UNKNOWN_V1, ...(upstreamTls && { upstreamTls }) };
+      const balancing = { proxyProtocol: OUT, maxConsecutiveFailures: 1, failurePenaltyMs: 1_000 };
+      const all = fakeWorld({ connectTimeoutMs: 10 }, balancing, { kind: "p2c" }, header);
+      all.accept("192.0.2.1");
+      all.connector.last.fail();
+      all.clock.advance(1_000);
+      const probe = all.connector.last;
+      expect(probe.preamble).toBe(UNKNOWN_V1);
+      expect(probe.succeed().written).toBe(upstreamTls === undefined ? "PROXY UNKNOWN\r\n" : "");
+      expect(all.metric("l5d_balancer_connection_open")).toBe(0);
+    }
   });
 
   test("tells the client's own addresses even when it came with a header of another family", () => {
