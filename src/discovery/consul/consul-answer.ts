@@ -1,4 +1,5 @@
 // Reads what Consul answers: the instances of a service, and what an agent says of itself. Any text gives a value or a cause.
+import { isRecord, parseJson } from "../../lib/json.ts";
 import type { ConsulHealth } from "../../config/namer-types.ts";
 import { canonicalIp } from "../../lib/address.ts";
 import { MAX_WEIGHT } from "../endpoint-set.ts";
@@ -217,17 +218,4 @@ function dnsName(value: unknown): string | undefined {
 
 function isPort(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65_535;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON, or nested deeper than the parser goes.
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 // Reads what etcd's JSON gateway answers. Whatever the text, each function gives a value.
 // Fields: etcd's api/etcdserverpb/rpc.proto as proto3 JSON, where int64 is a string and zeros are left out.
+import { isRecord } from "../../lib/json.ts";
 import { quote } from "../quote.ts";
 
 /** A key with its value. */
@@ -193,8 +194,4 @@ function parseRecord(text: string): Record<string, unknown> | undefined {
     // Not JSON, or nested deeper than the parser goes.
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 // Reads the value of a key as endpoints: a line of text, or JSON for one or many.
+import { isRecord, parseJson } from "../../lib/json.ts";
 import type { HostEndpoint } from "../../config/types.ts";
 import { canonicalIp, parsePort } from "../../lib/address.ts";
 import { parseEndpointLine, readHost } from "../../naming/endpoint-line.ts";
@@ -66,17 +67,4 @@ function readHostOf(ip: unknown, host: unknown): string | undefined {
 
 function readPort(port: unknown): number | undefined {
   return typeof port === "number" || typeof port === "string" ? parsePort(`${port}`) : undefined;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON, or nested deeper than the parser goes.
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

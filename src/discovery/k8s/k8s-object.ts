@@ -1,5 +1,6 @@
 // Reads what the Kubernetes API writes: pages of a list, and the events of a watch. Whatever the text, it gives a value.
 // The shapes are those of "Kubernetes API Concepts": efficient detection of changes, bookmarks, chunked lists.
+import { parseJson } from "../../lib/json.ts";
 import { quote } from "../quote.ts";
 
 /** An object of JSON. */
@@ -145,15 +146,6 @@ function metadata(object: Json): Json | undefined {
 /** A string that says something. */
 function someText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function parseJson(source: string): unknown {
-  try {
-    return JSON.parse(source);
-  } catch {
-    // Not JSON, or nested deeper than the parser goes.
-    return undefined;
-  }
 }
 
 function problem(sentence: string): { readonly ok: false; readonly problem: string } {

@@ -1,4 +1,5 @@
 // Reads one answer of namerd's `resolve`. Whatever the text, it gives a value.
+import { isRecord, parseJson } from "../../lib/json.ts";
 import type { Resolution } from "../../naming/resolution.ts";
 import { endpointSet, type RawEndpoint } from "../endpoint-set.ts";
 import { quote } from "../quote.ts";
@@ -63,19 +64,4 @@ function plain(resolution: Resolution): NamerdAnswer {
 
 function garbage(cause: string): NamerdAnswer {
   return { resolution: { state: "failed", cause }, skipped: 0, repaired: 0, garbage: true };
-}
-
-/** Whether it is a JSON object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The value of a JSON text, or undefined. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON, or nested deeper than the parser goes.
-    return undefined;
-  }
 }

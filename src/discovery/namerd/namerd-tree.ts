@@ -3,7 +3,7 @@ import { parsePath, type PathLabels } from "../../naming/path.ts";
 import type { BoundName, BoundTree, Weighted } from "../../naming/tree.ts";
 import { DEFAULT_WEIGHT, MAX_WEIGHT } from "../endpoint-set.ts";
 import { quote } from "../quote.ts";
-import { isRecord, parseJson } from "./namerd-answer.ts";
+import { isRecord, parseJson } from "../../lib/json.ts";
 
 /** What an answer says. */
 export type NamerdTree =
