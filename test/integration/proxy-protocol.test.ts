@@ -245,7 +245,9 @@ listen front
     const gone = await peer.connect(product.port());
     await gone.sendText(LINE);
     await gone.reset();
-    await until("all have ended", async () => (await product.metric("l5d_srv_active")) === 0);
+    const number = (name: string) => product.metric(`l5d_srv_${name}`);
+    await until("all have come", async () => (await number("accepts_total")) === 3);
+    await until("all have ended", async () => (await number("active")) === 0);
     const reason = (name: string) => product.metric("l5d_srv_close_reason_total", { reason: name });
     expect([await reason("handshake_failed"), await reason("client_left")]).toEqual([2, 1]);
     expect(await product.metric("l5d_srv_tls_handshake_failure_total")).toBe(2);
