@@ -105,7 +105,7 @@ describe("layers: places", () => {
     ["src/transport/libc.ts", `import { dlopen } from "bun:ffi";`],
     ["src/transport/bind.ts", "throw new Error();"],
     ["src/config/a.ts", "throw new Error();"],
-    ["src/telemetry/catalogue.ts", `counter("l5d_router_requests");`],
+    ["src/telemetry/catalogue/a.ts", `counter("l5d_router_requests");`],
     ["src/proxy/a.ts", `/* Date, Bun.file and throw */ log("throw Date process.env");`],
     ["src/proxy/a.ts", "clock.performance; update(); socket.throw(); this.#Bun; new Date2();"],
     ["src/lib/a.test.ts", "Date.now(); Bun.file(f); process.exit(); throw new Error();"],

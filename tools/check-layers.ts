@@ -151,7 +151,7 @@ export function projectRules(packages: readonly string[]): LayerRules {
     testPackages: ["bun:test", "fast-check"],
     places: PLACES,
     inTests: IN_TESTS,
-    metricNames: { pattern: /^(?:l5d|process)_[a-z0-9_]+$/, only: "telemetry/catalogue.ts" },
+    metricNames: { pattern: /^(?:l5d|process)_[a-z0-9_]+$/, only: "telemetry/catalogue/" },
   };
 }
 

@@ -12,6 +12,7 @@ export interface LayerRules extends ImportRules {
   /** For every *.test.ts of the project; paths begin at the root. */
   readonly inTests: readonly Place[];
   /** String literals of this form belong in that file below src. */
+  /** `only` is a folder below src. */
   readonly metricNames: { readonly pattern: RegExp; readonly only: string };
 }
 
@@ -52,7 +53,7 @@ function sourceFindings(path: string, masked: MaskedSource, rules: LayerRules): 
     const found = placeFindings(inside, masked, place);
     findings.push(...found.map((finding) => ({ ...finding, path })));
   }
-  if (inside === rules.metricNames.only) return findings;
+  if (inside.startsWith(rules.metricNames.only)) return findings;
   const names = masked.literals.filter(({ text }) => rules.metricNames.pattern.test(text));
   const message = `a metric is named only in ${rules.metricNames.only}`;
   return [

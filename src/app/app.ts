@@ -7,7 +7,7 @@ import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
-import { PROCESS_METRICS } from "../telemetry/catalogue.ts";
+import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";

@@ -1,6 +1,6 @@
 // The metrics page: what workers count, what the control thread counts, and what is made when somebody looks.
 import { Aggregate } from "../telemetry/aggregate.ts";
-import { BALANCER_METRICS } from "../telemetry/catalogue.ts";
+import { BALANCER_METRICS } from "../telemetry/catalogue/balancer.ts";
 import { EndpointMetrics, type EndpointSample } from "../telemetry/endpoint-metrics.ts";
 import type { MetricFamily } from "../telemetry/metrics.ts";
 import { ProcessMetrics } from "../telemetry/process-metrics.ts";

@@ -1,5 +1,5 @@
 // The metrics of one destination on one worker.
-import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue.ts";
+import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue/balancer.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { ConnectFailure } from "../transport/connector.ts";

@@ -1,5 +1,5 @@
 // The metrics of one name: how many endpoints it has, how old that is, and how often it was kept against the answer.
-import { RESOLVER_METRICS } from "../telemetry/catalogue.ts";
+import { RESOLVER_METRICS } from "../telemetry/catalogue/naming.ts";
 import type { Counter, Gauge } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { KeptReason } from "./names.ts";

@@ -3,7 +3,7 @@ import { until } from "../../test/support/until.ts";
 import { systemClock } from "../lib/clock.ts";
 import { seededRng } from "../lib/rng.ts";
 import { Aggregate } from "../telemetry/aggregate.ts";
-import { PROCESS_METRICS } from "../telemetry/catalogue.ts";
+import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
 import { bind } from "../transport/bind.ts";

@@ -1,6 +1,6 @@
 // The metrics of a name source: how its answers came and what they were worth.
 import type { Resolution } from "../naming/resolution.ts";
-import { RESOLVER_METRICS } from "../telemetry/catalogue.ts";
+import { RESOLVER_METRICS } from "../telemetry/catalogue/naming.ts";
 import type { Counter, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 

@@ -1,5 +1,5 @@
 // The metrics of a namer: how its source answers, and what it is not trusted with.
-import { NAMER_METRICS } from "../telemetry/catalogue.ts";
+import { NAMER_METRICS } from "../telemetry/catalogue/naming.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { FollowedStatus } from "./followed-names.ts";

@@ -1,5 +1,5 @@
 // What namerd counts.
-import { NAMERD_METRICS } from "../telemetry/catalogue.ts";
+import { NAMERD_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Counter, Gauge } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { Endpoint } from "./http/exchange.ts";

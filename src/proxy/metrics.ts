@@ -1,5 +1,5 @@
 // The metrics of one server on one worker.
-import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue.ts";
+import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue/server.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { CLOSE_REASONS, type CloseReason } from "./close-reason.ts";

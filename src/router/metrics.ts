@@ -1,5 +1,5 @@
 // The metrics of one router on one worker.
-import { ROUTER_METRICS as DEFINED } from "../telemetry/catalogue.ts";
+import { ROUTER_METRICS as DEFINED } from "../telemetry/catalogue/server.ts";
 import type { Counter, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 

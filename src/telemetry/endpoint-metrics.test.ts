@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ENDPOINT_METRICS } from "./catalogue.ts";
+import { ENDPOINT_METRICS } from "./catalogue/balancer.ts";
 import { EndpointMetrics, type EndpointSample } from "./endpoint-metrics.ts";
 import { EndpointRow, newEndpointPage } from "./endpoint-table.ts";
 import type { MetricFamily } from "./metrics.ts";

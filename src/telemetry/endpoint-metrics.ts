@@ -1,6 +1,6 @@
 // The metrics of single endpoints, made from the shared endpoint table when somebody looks.
 // Keeps the number of series bounded: the busiest endpoints by name, the others as one.
-import { ENDPOINT_METRICS } from "./catalogue.ts";
+import { ENDPOINT_METRICS } from "./catalogue/balancer.ts";
 import type { EndpointRow } from "./endpoint-table.ts";
 import type { MetricFamily, MetricSeries } from "./metrics.ts";
 

@@ -1,7 +1,7 @@
 // What the system knows of this process, read from /proc when somebody looks. Numbers that cannot be had are not shown.
 // Units and field numbers: proc(5).
 import { readFileSync, readdirSync, statSync } from "node:fs";
-import { PROCESS_METRICS } from "./catalogue.ts";
+import { PROCESS_METRICS } from "./catalogue/process.ts";
 import type { Counter, Gauge, MetricDefinition } from "./metrics.ts";
 import type { Registry } from "./registry.ts";
 

@@ -14,7 +14,7 @@ import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import { Server } from "../proxy/server.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { Router } from "../router/router.ts";
-import { PROCESS_METRICS } from "../telemetry/catalogue.ts";
+import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import { labelled, type LoggerFactory } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
