@@ -35,7 +35,7 @@ export interface EndpointStatus {
   readonly connections: number;
   readonly connects: number;
   readonly failures: number;
-  readonly state: "ready" | "ejected" | "retired";
+  readonly state: "ready" | "ejected" | "unhealthy" | "disabled" | "retired";
 }
 
 /** State of a namer as the status page shows it. */

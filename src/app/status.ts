@@ -1,8 +1,9 @@
 // The state of the whole proxy as the admin port shows it.
-import type { DestinationStatus, Status } from "../admin/admin-port.ts";
+import type { DestinationStatus, EndpointStatus, Status } from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
+import type { EndpointSpec } from "../wire/messages.ts";
 import type { BoundServer } from "./listeners.ts";
 import { VERSION } from "./version.ts";
 
@@ -59,7 +60,14 @@ function destinationStatus(destination: Destination, nowMs: number): Destination
       connections: row.load,
       connects: row.connects,
       failures: row.failures,
-      state: retired ? "retired" : row.ejected > 0 ? "ejected" : "ready",
+      state: stateOf(spec, row.ejected, retired),
     })),
   };
+}
+
+function stateOf(spec: EndpointSpec, ejected: number, retired: boolean): EndpointStatus["state"] {
+  if (retired) return "retired";
+  if (!spec.enabled) return "disabled";
+  if (!spec.healthy) return "unhealthy";
+  return ejected > 0 ? "ejected" : "ready";
 }

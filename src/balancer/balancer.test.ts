@@ -14,6 +14,8 @@ import { BalancerMetrics } from "./metrics.ts";
 import { createPickers } from "./pickers.ts";
 import type { RefuseReason, Waiter } from "./wait.ts";
 
+/** What the control thread says of an endpoint that nothing is wrong with. */
+const UP = { healthy: true, enabled: true };
 const ALL = [{ branch: 0, weight: 1 }];
 /** The second branch gets nothing. */
 const SPLIT = [
@@ -81,13 +83,13 @@ function setup(
       row: new EndpointRow(page, id, 0, 1),
     });
   const add = (...added: Endpoint[]) =>
-    balancer.update({ known: true, branches: ALL, added, reweighed: [], removed: [] });
+    balancer.update({ known: true, branches: ALL, added, changed: [], removed: [] });
   const remove = (id: number, epoch = 1) =>
     balancer.update({
       known: true,
       branches: ALL,
       added: [],
-      reweighed: [],
+      changed: [],
       removed: [{ id, epoch }],
     });
   const acquire = (client = 0) => {
@@ -201,7 +203,7 @@ describe("Balancer", () => {
   test("refuses at once when the name has no endpoints, also those that wait already", () => {
     const { balancer, acquire, metrics } = setup();
     const early = acquire();
-    balancer.update({ known: true, branches: ALL, added: [], reweighed: [], removed: [] });
+    balancer.update({ known: true, branches: ALL, added: [], changed: [], removed: [] });
     expect(early.waiter.refused).toBe("no_endpoint");
     const late = acquire();
     expect([late.waiter.refused, late.wait]).toEqual(["no_endpoint", undefined]);
@@ -330,13 +332,58 @@ describe("Balancer with changing endpoints", () => {
       connector.last.succeed();
     }
     expect([one.load, two.load]).toEqual([10, 0]);
-    const reweighed = [
-      { id: 1, weight: 0 },
-      { id: 2, weight: 5 },
+    const changed = [
+      { ...UP, id: 1, weight: 0 },
+      { ...UP, id: 2, weight: 5 },
     ];
-    balancer.update({ known: true, branches: ALL, added: [], reweighed, removed: [] });
+    balancer.update({ known: true, branches: ALL, added: [], changed, removed: [] });
     for (let session = 0; session < 10; session += 1) acquire();
     expect([one.load, two.load]).toEqual([10, 10]);
+  });
+
+  test.each(["healthy", "enabled"] as const)(
+    "gives an endpoint that is not %s no connections until it is again",
+    (condition) => {
+      const { balancer, connector, endpoint, add, acquire } = setup();
+      const [one, two] = [endpoint(1), endpoint(2)];
+      add(one, two);
+      const change = (value: boolean) =>
+        balancer.update({
+          known: true,
+          branches: ALL,
+          added: [],
+          changed: [{ ...UP, id: 1, weight: 1, [condition]: value }],
+          removed: [],
+        });
+      change(false);
+      for (let session = 0; session < 10; session += 1) {
+        acquire();
+        connector.last.succeed();
+      }
+      expect([one.load, two.load]).toEqual([0, 10]);
+      change(true);
+      for (let session = 0; session < 10; session += 1) acquire();
+      expect([one.load, two.load]).toEqual([10, 10]);
+    },
+  );
+
+  test("lets sessions wait while no endpoint may be picked, and serves them when one may", () => {
+    const { balancer, connector, endpoint, add, acquire } = setup();
+    add(endpoint(1));
+    const change = (enabled: boolean) =>
+      balancer.update({
+        known: true,
+        branches: ALL,
+        added: [],
+        changed: [{ ...UP, id: 1, weight: 1, enabled }],
+        removed: [],
+      });
+    change(false);
+    const { waiter } = acquire();
+    expect([connector.attempts.length, waiter.refused]).toEqual([0, undefined]);
+    change(true);
+    connector.last.succeed();
+    expect(waiter.connection?.endpoint.id).toBe(1);
   });
 
   test("keeps a removed endpoint until its last connection ends, then releases it", () => {
@@ -378,7 +425,7 @@ describe("Balancer with changing endpoints", () => {
     const { balancer, connector, endpoint, acquire } = world;
     const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3, 0)];
     const four = endpoint(4, 1, 1);
-    const base = { known: true, branches: SPLIT, added: [], reweighed: [], removed: [] };
+    const base = { known: true, branches: SPLIT, added: [], changed: [], removed: [] };
     balancer.update({ ...base, added: [one, two, three, four] });
     const { waiter } = acquire();
     connector.last.fail();
@@ -390,8 +437,8 @@ describe("Balancer with changing endpoints", () => {
   test("leaves sessions in their pauses when a change brings nothing new to try", () => {
     const { balancer, connector, clock, base } = pausing();
     balancer.update(base);
-    balancer.update({ ...base, reweighed: [{ id: 1, weight: 5 }] });
-    balancer.update({ ...base, reweighed: [{ id: 3, weight: 0 }] });
+    balancer.update({ ...base, changed: [{ ...UP, id: 1, weight: 5 }] });
+    balancer.update({ ...base, changed: [{ ...UP, id: 3, weight: 0 }] });
     balancer.update({ ...base, removed: [{ id: 2, epoch: 1 }] });
     expect(connector.attempts).toHaveLength(2);
     clock.advance(20);
@@ -400,14 +447,14 @@ describe("Balancer with changing endpoints", () => {
 
   for (const [change, part] of [
     ["an endpoint is added", "added"],
-    ["an endpoint gets weight that had none", "reweighed"],
+    ["an endpoint gets weight that had none", "changed"],
     ["a branch gets weight that had none", "branches"],
   ] as const) {
     test(`ends the pauses of sessions when ${change}`, () => {
       const { balancer, connector, endpoint, base } = pausing();
       const parts = {
         added: { added: [endpoint(5)] },
-        reweighed: { reweighed: [{ id: 3, weight: 1 }] },
+        changed: { changed: [{ ...UP, id: 3, weight: 1 }] },
         branches: { branches: SPLIT.map(({ branch }) => ({ branch, weight: 1 })) },
       };
       balancer.update({ ...base, ...parts[part] });

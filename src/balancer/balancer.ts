@@ -13,7 +13,7 @@ import {
   EndpointConnection,
 } from "./connection.ts";
 import { type EjectionPolicy, Ejector } from "./ejector.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, EndpointCondition } from "./endpoint.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 import type { Latencies } from "./latency.ts";
 import type { Pickers } from "./pickers.ts";
@@ -59,7 +59,7 @@ export interface EndpointsUpdate {
   /** All branches there are. */
   readonly branches: readonly BranchWeight[];
   readonly added: readonly Endpoint[];
-  readonly reweighed: readonly { readonly id: number; readonly weight: number }[];
+  readonly changed: readonly ({ readonly id: number } & EndpointCondition)[];
   readonly removed: readonly { readonly id: number; readonly epoch: number }[];
 }
 
@@ -176,7 +176,8 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   }
 
   onNoEndpoint(wait: Wait): void {
-    if (!this.#known) return;
+    // Endpoints that may not be picked now may come back within the time that the session has.
+    if (!this.#known || this.#pool.mayRecover) return;
     this.metrics.unavailable.add(1);
     wait.refuse("no_endpoint");
   }
@@ -223,17 +224,18 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   // === endpoints ===
 
   /** Whether anything may be picked now that could not be before. */
-  #apply({ branches, added, reweighed, removed }: EndpointsUpdate): boolean {
+  #apply({ branches, added, changed, removed }: EndpointsUpdate): boolean {
     for (const { id, epoch } of removed) this.#remove(id, epoch);
     let hasNew = this.#pool.setBranches(branches);
-    for (const { id, weight } of reweighed) {
+    for (const { id, ...condition } of changed) {
       const endpoint = this.#pool.find(id);
       if (endpoint === undefined) continue;
-      hasNew ||= endpoint.weight === 0 && weight > 0;
-      this.#pool.reweigh(endpoint, weight);
+      const couldBe = mayBePicked(endpoint);
+      this.#pool.change(endpoint, condition);
+      hasNew ||= !couldBe && mayBePicked(endpoint);
     }
     for (const endpoint of added) this.#add(endpoint);
-    return hasNew || added.some(({ weight }) => weight > 0);
+    return hasNew || added.some(mayBePicked);
   }
 
   #add(endpoint: Endpoint): void {
@@ -291,4 +293,8 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     const { ip, port } = endpoint.target;
     this.#parts.log.debug("connect failed", () => ({ endpoint: `${ip}:${port}`, failure, detail }));
   }
+}
+
+function mayBePicked({ weight, healthy, enabled }: EndpointCondition): boolean {
+  return weight > 0 && healthy && enabled;
 }

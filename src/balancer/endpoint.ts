@@ -11,6 +11,15 @@ import type { Located } from "./picker.ts";
  */
 export type EndpointState = "ready" | "ejected" | "retired";
 
+/** What the control thread says of an endpoint, and may change. */
+export interface EndpointCondition {
+  readonly weight: number;
+  /** False: active checks say that it must get no connections. */
+  readonly healthy: boolean;
+  /** False: an operator has taken it out. */
+  readonly enabled: boolean;
+}
+
 /** What an endpoint is made of. */
 export interface EndpointParts {
   readonly id: number;
@@ -18,6 +27,10 @@ export interface EndpointParts {
   readonly branch: number;
   readonly target: ConnectTarget;
   readonly weight: number;
+  /** Default true. */
+  readonly healthy?: boolean;
+  /** Default true. */
+  readonly enabled?: boolean;
   readonly row: EndpointRow;
 }
 
@@ -28,6 +41,8 @@ export class Endpoint implements Located, Timed {
   readonly target: ConnectTarget;
   readonly row: EndpointRow;
   weight: number;
+  healthy: boolean;
+  enabled: boolean;
   pickerIndex = -1;
   state: EndpointState = "ready";
   /** Connect failures since the last success. */
@@ -36,11 +51,14 @@ export class Endpoint implements Located, Timed {
   lastFailure: string | undefined;
   latency: Latency | undefined;
 
-  constructor({ id, branch, target, weight, row }: EndpointParts) {
+  constructor(parts: EndpointParts) {
+    const { id, branch, target, weight, row, healthy = true, enabled = true } = parts;
     this.id = id;
     this.branch = branch;
     this.target = target;
     this.weight = weight;
+    this.healthy = healthy;
+    this.enabled = enabled;
     this.row = row;
   }
 

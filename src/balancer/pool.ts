@@ -1,7 +1,7 @@
 // The endpoints of one destination on one worker: which may be picked, which are ejected, which are retired.
 import { chanceOf } from "../lib/hash.ts";
 import type { Rng } from "../lib/rng.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, EndpointCondition } from "./endpoint.ts";
 import type { Picker } from "./picker.ts";
 import type { Pickers } from "./pickers.ts";
 
@@ -19,6 +19,10 @@ interface Branch {
   isGone: boolean;
   readonly ready: Picker<Endpoint>;
   readonly ejected: Picker<Endpoint>;
+  /** Those that active checks have found to be down. */
+  readonly unhealthy: Picker<Endpoint>;
+  /** Those that an operator has taken out; nothing picks from it. */
+  readonly disabled: Picker<Endpoint>;
 }
 
 /**
@@ -43,6 +47,14 @@ export class Pool {
   /** Endpoints that are resolved now. */
   get size(): number {
     return this.#live.size;
+  }
+
+  /** Whether there are endpoints that are not picked now, and will be once they are healthy or enabled again. */
+  get mayRecover(): boolean {
+    return [...this.#branches.values()].some(
+      ({ weight, unhealthy, disabled }) =>
+        weight > 0 && (unhealthy.weight > 0 || disabled.weight > 0),
+    );
   }
 
   /** Whether endpoints are resolved and every one of them is ejected: then all are tried. */
@@ -87,9 +99,19 @@ export class Pool {
     this.#pickerOf(endpoint).add(endpoint);
   }
 
-  reweigh(endpoint: Endpoint, weight: number): void {
+  /** What the control thread says of an endpoint has changed. */
+  change(endpoint: Endpoint, { weight, healthy, enabled }: EndpointCondition): void {
+    const before = this.#pickerOf(endpoint);
+    const wasWeight = endpoint.weight;
     endpoint.weight = weight;
-    this.#pickerOf(endpoint).reweigh(endpoint);
+    endpoint.healthy = healthy;
+    endpoint.enabled = enabled;
+    if (endpoint.state === "retired") return;
+    const after = this.#pickerOf(endpoint);
+    if (after !== before) {
+      before.remove(endpoint);
+      after.add(endpoint);
+    } else if (wasWeight !== weight) after.reweigh(endpoint);
   }
 
   /** Takes an endpoint out; it is kept until `forget` for the sake of its connections. */
@@ -178,15 +200,23 @@ export class Pool {
 
   #pickerOf(endpoint: Endpoint): Picker<Endpoint> {
     const branch = this.#branch(endpoint.branch);
+    if (!endpoint.enabled) return branch.disabled;
+    if (!endpoint.healthy) return branch.unhealthy;
     return endpoint.state === "ejected" ? branch.ejected : branch.ready;
   }
 
   #branch(id: number): Branch {
     const known = this.#branches.get(id);
     if (known !== undefined) return known;
-    const ready = this.#pickers.make();
-    const ejected = this.#pickers.make();
-    const branch = { id, weight: 0, isGone: true, ready, ejected };
+    const branch: Branch = {
+      id,
+      weight: 0,
+      isGone: true,
+      ready: this.#pickers.make(),
+      ejected: this.#pickers.make(),
+      unhealthy: this.#pickers.make(),
+      disabled: this.#pickers.make(),
+    };
     this.#branches.set(id, branch);
     return branch;
   }
@@ -196,6 +226,6 @@ export class Pool {
   }
 }
 
-function isEmpty({ ready, ejected }: Branch): boolean {
-  return ready.size + ejected.size === 0;
+function isEmpty({ ready, ejected, unhealthy, disabled }: Branch): boolean {
+  return ready.size + ejected.size + unhealthy.size + disabled.size === 0;
 }

@@ -59,11 +59,40 @@ describe("Destination", () => {
     bound(at(2, 5), at(3));
     expect(last()).toMatchObject({
       added: [{ port: 3 }],
-      reweighed: [{ id: 2, weight: 5 }],
+      changed: [{ id: 2, weight: 5 }],
       removed: [{ id: 1, epoch: 1 }],
     });
     bound(at(2, 5), at(3));
-    expect(last()).toMatchObject({ added: [], reweighed: [], removed: [] });
+    expect(last()).toMatchObject({ added: [], changed: [], removed: [] });
+  });
+
+  test("tells what checks and operators say of an address, in all branches, now and when it comes back", () => {
+    const { destination, updates, last } = setup();
+    const both = boundTo({ "/a": [at(1)], "/b": [at(1, 3), at(2)] });
+    destination.apply(both);
+    destination.setHealth(at(1), false);
+    expect(last()?.changed).toEqual([
+      { id: 1, weight: 1, healthy: false, enabled: true },
+      { id: 2, weight: 3, healthy: false, enabled: true },
+    ]);
+    destination.setOverride(at(1), { weight: 9, enabled: false });
+    expect(last()?.changed.map(({ weight, enabled }) => [weight, enabled])).toEqual([
+      [9, false],
+      [9, false],
+    ]);
+    const told = updates.length;
+    destination.setHealth(at(1), false);
+    destination.setOverride(at(7), { weight: 2 });
+    expect(updates).toHaveLength(told);
+    destination.apply(boundTo({ "/a": [at(2)] }));
+    destination.apply(boundTo({ "/a": [at(1, 5), at(7)] }));
+    expect(last()?.added).toMatchObject([
+      { port: 1, weight: 9, healthy: false, enabled: false },
+      { port: 7, weight: 2, healthy: true, enabled: true },
+    ]);
+    destination.setOverride(at(1), undefined);
+    destination.setHealth(at(1), true);
+    expect(last()?.changed).toMatchObject([{ weight: 5, healthy: true, enabled: true }]);
   });
 
   test("says that sessions wait while nothing is known, and are refused when the name is known to have none", () => {
@@ -196,9 +225,9 @@ describe("Destination", () => {
         const live = new Map<number, number>();
         for (const endpoints of answers)
           bound(...endpoints.map(({ port, weight }) => at(port, weight)));
-        for (const { added, reweighed, removed } of updates) {
+        for (const { added, changed, removed } of updates) {
           for (const { id } of removed) live.delete(id);
-          for (const { id, weight } of reweighed) live.set(id, weight);
+          for (const { id, weight } of changed) live.set(id, weight);
           for (const { id, weight } of added) live.set(id, weight);
         }
         const replayed: UpdateEndpoints[] = [];

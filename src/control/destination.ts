@@ -2,7 +2,7 @@
 // identity of endpoints across changes.
 import type { WeightedAddress } from "../naming/resolution.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
-import type { BranchSpec, EndpointSpec, UpdateEndpoints } from "../wire/messages.ts";
+import type { BranchSpec, EndpointSpec, EndpointState, UpdateEndpoints } from "../wire/messages.ts";
 import type { BoundBranch, BoundState } from "./bindings.ts";
 import type { EndpointRows } from "./endpoint-rows.ts";
 
@@ -12,14 +12,31 @@ const ENDPOINTS_PER_MESSAGE = 500;
 /** An endpoint that some worker may know. */
 export interface EndpointEntry {
   readonly spec: EndpointSpec;
+  /** What the name says, where `spec` has an operator's word. */
+  readonly resolvedWeight: number;
   /** Numbers of the whole process. */
   readonly row: EndpointRow;
   /** No longer resolved; connections run on. */
   readonly retired: boolean;
 }
 
+/** Where an endpoint is. */
+export interface EndpointAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** What an operator wants of an endpoint, instead of what its name says. */
+export interface EndpointOverride {
+  readonly weight?: number;
+  readonly enabled?: boolean;
+}
+
 interface Entry {
+  /** As workers know it. */
   spec: EndpointSpec;
+  /** As the name says. */
+  resolvedWeight: number;
   readonly row: EndpointRow;
   /** Undefined while resolved. */
   removal: { readonly epoch: number; readonly waitingFor: Set<number> } | undefined;
@@ -36,6 +53,9 @@ export class Destination {
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<number, Entry>();
   readonly #branchIds = new Map<string, number>();
+  /** By address, for all branches; kept while an address is not resolved. */
+  readonly #unhealthy = new Set<string>();
+  readonly #overrides = new Map<string, EndpointOverride>();
   #nextBranchId = 0;
   #nextEpoch = 1;
   #bound: BoundState | undefined;
@@ -65,8 +85,9 @@ export class Destination {
   }
 
   get endpoints(): readonly EndpointEntry[] {
-    return Array.from(this.#entries.values(), ({ spec, row, removal }) => ({
+    return Array.from(this.#entries.values(), ({ spec, resolvedWeight, row, removal }) => ({
       spec,
+      resolvedWeight,
       row,
       retired: removal !== undefined,
     }));
@@ -77,19 +98,35 @@ export class Destination {
     this.#bound = bound;
     const branches = this.#numberBranches(bound.branches);
     const removed = this.#retireMissing(bound.branches);
-    const reweighed: { id: number; weight: number }[] = [];
+    const changed: EndpointState[] = [];
     const added = bound.branches.flatMap(({ id, endpoints }) => {
       const branch = this.#branchIds.get(id) ?? 0;
-      return endpoints.flatMap((address) => this.#addOrReweigh(branch, address, reweighed));
+      return endpoints.flatMap((address) => this.#addOrChange(branch, address, changed));
     });
-    this.#send({ branches, added, reweighed, removed }, this.#broadcast);
+    this.#send({ branches, added, changed, removed }, this.#broadcast);
+  }
+
+  /** Active checks find an address up or down. It stays so until they say otherwise, resolved or not. */
+  setHealth(address: EndpointAddress, healthy: boolean): void {
+    const key = addressKey(address);
+    if (healthy) this.#unhealthy.delete(key);
+    else this.#unhealthy.add(key);
+    this.#refresh(address);
+  }
+
+  /** An operator wants something else of an address than its name says; undefined: no more. */
+  setOverride(address: EndpointAddress, override: EndpointOverride | undefined): void {
+    const key = addressKey(address);
+    if (override === undefined) this.#overrides.delete(key);
+    else this.#overrides.set(key, override);
+    this.#refresh(address);
   }
 
   /** Everything a worker must be told that starts now. */
   replay(send: (update: UpdateEndpoints) => void): void {
     const branches = this.#numberBranches(this.#bound?.branches ?? []);
     const added = this.endpoints.filter(({ retired }) => !retired).map(({ spec }) => spec);
-    this.#send({ branches, added, reweighed: [], removed: [] }, send);
+    this.#send({ branches, added, changed: [], removed: [] }, send);
   }
 
   /** A worker has no connection any more to an endpoint that was removed. */
@@ -146,58 +183,93 @@ export class Destination {
     return removed;
   }
 
-  #addOrReweigh(
-    branch: number,
-    address: WeightedAddress,
-    reweighed: { id: number; weight: number }[],
-  ): EndpointSpec[] {
+  #addOrChange(branch: number, address: WeightedAddress, changed: EndpointState[]): EndpointSpec[] {
     const key = keyOf(branch, address);
     const known = this.#entries.get(key);
     if (known === undefined) {
       const { page, row } = this.#rows.allocate();
       const { ip, port, weight } = address;
-      const spec = { id: this.#nextEndpointId(), branch, ip, port, weight, page, row };
-      const entry: Entry = { spec, row: this.#rows.view(spec, 0), removal: undefined };
+      const state = this.#stateOf(this.#nextEndpointId(), address, weight);
+      const spec = { ...state, branch, ip, port, page, row };
+      const entry: Entry = {
+        spec,
+        resolvedWeight: weight,
+        row: this.#rows.view(spec, 0),
+        removal: undefined,
+      };
       this.#entries.set(key, entry);
       this.#byId.set(spec.id, entry);
       return [spec];
     }
     const returns = known.removal !== undefined;
-    const changed = known.spec.weight !== address.weight;
     known.removal = undefined;
-    known.spec = { ...known.spec, weight: address.weight };
+    known.resolvedWeight = address.weight;
+    const change = this.#update(known);
     if (returns) return [known.spec];
-    if (changed) reweighed.push({ id: known.spec.id, weight: address.weight });
+    if (change !== undefined) changed.push(change);
     return [];
+  }
+
+  /** Tells workers of endpoints whose state is no longer what they know. */
+  #refresh(address: EndpointAddress): void {
+    const changed = Array.from(this.#entries.values()).flatMap((entry) => {
+      const { spec, removal } = entry;
+      if (spec.ip !== address.ip || spec.port !== address.port) return [];
+      const change = this.#update(entry);
+      return removal !== undefined || change === undefined ? [] : [change];
+    });
+    if (changed.length === 0) return;
+    const branches = this.#numberBranches(this.#bound?.branches ?? []);
+    this.#send({ branches, added: [], changed, removed: [] }, this.#broadcast);
+  }
+
+  /** Makes the entry's spec current; answers what has changed, if anything. */
+  #update(entry: Entry): EndpointState | undefined {
+    const { spec } = entry;
+    const state = this.#stateOf(spec.id, spec, entry.resolvedWeight);
+    const same =
+      state.weight === spec.weight &&
+      state.healthy === spec.healthy &&
+      state.enabled === spec.enabled;
+    if (same) return undefined;
+    entry.spec = { ...spec, ...state };
+    return state;
+  }
+
+  #stateOf(id: number, address: EndpointAddress, resolvedWeight: number): EndpointState {
+    const key = addressKey(address);
+    const { weight = resolvedWeight, enabled = true } = this.#overrides.get(key) ?? {};
+    return { id, weight, healthy: !this.#unhealthy.has(key), enabled };
   }
 
   #send(
     {
       branches,
       added,
-      reweighed,
+      changed,
       removed,
-    }: Pick<UpdateEndpoints, "branches" | "added" | "reweighed" | "removed">,
+    }: Pick<UpdateEndpoints, "branches" | "added" | "changed" | "removed">,
     send: (update: UpdateEndpoints) => void,
   ): void {
     const { known = false } = this.#bound ?? {};
     const base = { type: "update-endpoints", destination: this.id, known, branches } as const;
-    const none = { added: [], reweighed: [], removed: [] };
-    if (added.length + reweighed.length + removed.length <= ENDPOINTS_PER_MESSAGE) {
-      return send({ ...base, added, reweighed, removed });
+    const none = { added: [], changed: [], removed: [] };
+    if (added.length + changed.length + removed.length <= ENDPOINTS_PER_MESSAGE) {
+      return send({ ...base, added, changed, removed });
     }
     // New ones first: at no time is there less to choose from than before and after.
     for (const some of chunks(added)) send({ ...base, ...none, added: some });
-    for (const some of chunks(reweighed)) send({ ...base, ...none, reweighed: some });
+    for (const some of chunks(changed)) send({ ...base, ...none, changed: some });
     for (const some of chunks(removed)) send({ ...base, ...none, removed: some });
   }
 }
 
-function keyOf(
-  branch: number,
-  { ip, port }: { readonly ip: string; readonly port: number },
-): string {
-  return `${branch} ${ip} ${port}`;
+function keyOf(branch: number, address: EndpointAddress): string {
+  return `${branch} ${addressKey(address)}`;
+}
+
+function addressKey({ ip, port }: EndpointAddress): string {
+  return `${ip} ${port}`;
 }
 
 function chunks<T>(list: readonly T[]): readonly (readonly T[])[] {

@@ -87,7 +87,7 @@ describe("Session before an endpoint is in hand", () => {
       known: true,
       branches: [{ branch: 0, weight: 1 }],
       added: [],
-      reweighed: [],
+      changed: [],
       removed: [{ id: 1, epoch: 1 }],
     });
     const client = world.accept();

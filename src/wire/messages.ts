@@ -46,15 +46,23 @@ export interface BranchSpec {
   readonly weight: number;
 }
 
-/** An endpoint with its row in the shared table. */
-export interface EndpointSpec {
+/** What may change about an endpoint while it is resolved. */
+export interface EndpointState {
   /** Names the endpoint in later messages; equal for the same address as long as a worker may know it. */
   readonly id: number;
+  readonly weight: number;
+  /** False: active checks say that it must get no connections; it may be used when nothing else is left. */
+  readonly healthy: boolean;
+  /** False: an operator said that it gets no new connections, whatever happens. */
+  readonly enabled: boolean;
+}
+
+/** An endpoint with its row in the shared table. */
+export interface EndpointSpec extends EndpointState {
   /** The same address in two branches is two endpoints. */
   readonly branch: number;
   readonly ip: string;
   readonly port: number;
-  readonly weight: number;
   readonly page: number;
   readonly row: number;
 }
@@ -75,7 +83,7 @@ export interface UpdateEndpoints {
   /** All branches there are. */
   readonly branches: readonly BranchSpec[];
   readonly added: readonly EndpointSpec[];
-  readonly reweighed: readonly { readonly id: number; readonly weight: number }[];
+  readonly changed: readonly EndpointState[];
   /** `epoch` comes back in `released`, so that a late answer to an older removal is told apart. */
   readonly removed: readonly { readonly id: number; readonly epoch: number }[];
 }

@@ -72,7 +72,7 @@ export function fakeWorld(
     known: true,
     branches: [{ branch: 0, weight: 1 }],
     added: [endpoint],
-    reweighed: [],
+    changed: [],
     removed: [],
   });
   const all = { ...SERVER, ...settings };
