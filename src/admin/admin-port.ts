@@ -1,4 +1,5 @@
 // What the admin server may ask of the application.
+import type { ControlPort } from "./control-port.ts";
 
 /** State of a server as the status page shows it. */
 export interface ServerStatus {
@@ -73,6 +74,8 @@ export interface AdminPort {
   status(): Status;
   /** The configuration as it was given, without secrets. */
   config(): unknown;
+  /** Connections and endpoints, for operators. */
+  readonly control: ControlPort;
   /** Begins a graceful shutdown; a second call ends at once. */
   shutdown(): void;
   /** Ends at once, with a non-zero exit code. */

@@ -1,29 +1,8 @@
 // What the admin server answers, in one table: docs/reference/admin-api.md is generated from it.
 import { PROMETHEUS_TYPE } from "../telemetry/prometheus.ts";
-import type { AdminPort } from "./admin-port.ts";
+import { type AdminRoute, json, TEXT } from "./answer.ts";
+import { CONTROL_ROUTES } from "./control-routes.ts";
 import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
-
-/** An answer with status 200. */
-export interface Answer {
-  /** Media type. */
-  readonly type: string;
-  readonly body: string;
-  /** Content-Security-Policy; what is no page has none. */
-  readonly policy?: string;
-  /** What is done once the answer is on its way. */
-  readonly afterwards?: () => void;
-}
-
-/** What is answered to one method on one path. `HEAD` works where `GET` does. */
-export interface AdminRoute {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  /** For the documentation: Markdown, whole sentences. */
-  readonly summary: string;
-  readonly handle: (app: AdminPort) => Answer;
-}
-
-const TEXT = "text/plain; charset=utf-8";
 
 /** All routes, in the order of the documentation. */
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
@@ -56,6 +35,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     summary: "The configuration as it was given, without secrets, as JSON.",
     handle: (app) => json(app.config()),
   },
+  ...CONTROL_ROUTES,
   {
     method: "GET",
     path: "/ping",
@@ -81,10 +61,3 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     handle: (app) => ({ type: TEXT, body: "Aborting.\n", afterwards: () => app.abort() }),
   },
 ];
-
-function json(value: unknown): Answer {
-  return {
-    type: "application/json; charset=utf-8",
-    body: `${JSON.stringify(value ?? null, null, 2)}\n`,
-  };
-}

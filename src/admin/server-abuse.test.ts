@@ -1,6 +1,7 @@
 // What malformed, slow and huge requests do to the admin server, over raw sockets: nothing to the others.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConnection, type Socket } from "node:net";
+import { fakeControl } from "../../test/support/fake-control.ts";
 import { systemClock } from "../lib/clock.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import type { AdminPort } from "./admin-port.ts";
@@ -24,6 +25,7 @@ beforeAll(() => {
     config: () => null,
     shutdown: () => calls.push("shutdown"),
     abort: () => calls.push("abort"),
+    control: fakeControl(),
   };
   server = new AdminServer({
     ip: "127.0.0.1",

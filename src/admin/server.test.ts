@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { FakeClock } from "../../test/support/fake-clock.ts";
+import { fakeControl } from "../../test/support/fake-control.ts";
 import { systemClock } from "../lib/clock.ts";
 import { type Logger, silentLogger } from "../telemetry/log.ts";
 import type { AdminPort, Status } from "./admin-port.ts";
@@ -34,6 +35,7 @@ function setUp(overrides: Partial<AdminPort> = {}, ip = "127.0.0.1") {
     config: () => ({ routers: [] }),
     shutdown: () => calls.push("shutdown"),
     abort: () => calls.push("abort"),
+    control: fakeControl(),
     ...overrides,
   };
   const log: Logger = {
@@ -128,11 +130,18 @@ describe("AdminServer", () => {
 
   test("refuses a wrong method on a known path and names the right ones", async () => {
     const { server, calls, clock } = setUp();
-    for (const { path, method } of ADMIN_ROUTES) {
-      for (const wrong of ["PUT", "DELETE", "OPTIONS", method === "GET" ? "POST" : "GET"]) {
+    for (const { path } of ADMIN_ROUTES) {
+      const right = ADMIN_ROUTES.filter((route) => route.path === path).map(({ method }) => method);
+      const allowed = right.map((method) => (method === "GET" ? "GET, HEAD" : method)).join(", ");
+      const methods = ["GET", "POST", "PUT", "DELETE", "OPTIONS"];
+      for (const wrong of methods.filter((method) => !right.some((one) => one === method))) {
         const reply = await ask(server, wrong, path);
-        expect(reply.status).toBe(405);
-        expect(reply.headers.allow).toBe(method === "GET" ? "GET, HEAD" : "POST");
+        expect([path, wrong, reply.status, reply.headers.allow]).toEqual([
+          path,
+          wrong,
+          405,
+          allowed,
+        ]);
       }
     }
     expect((await ask(server, "HEAD", "/shutdown")).status).toBe(405);
@@ -252,7 +261,8 @@ describe("AdminServer", () => {
 
 describe("ADMIN_ROUTES", () => {
   test("have a summary each and no path twice", () => {
-    expect(new Set(ADMIN_ROUTES.map(({ path }) => path)).size).toBe(ADMIN_ROUTES.length);
+    const keys = ADMIN_ROUTES.map(({ method, path }) => `${method} ${path}`);
+    expect(new Set(keys).size).toBe(keys.length);
     for (const { summary } of ADMIN_ROUTES) expect(summary).toMatch(/^[A-Z`].*\.$/);
   });
 });

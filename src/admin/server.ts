@@ -1,14 +1,16 @@
 // The admin server: HTTP for operators and for Prometheus, on the control thread. Traffic does not depend on it.
 import { type Address, formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
+import { parseJson } from "../lib/json.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { AdminPort } from "./admin-port.ts";
 import { refusalOf } from "./guard.ts";
-import { ADMIN_ROUTES, type AdminRoute, type Answer } from "./routes.ts";
+import { type AdminRequest, type AdminRoute, type Answer } from "./answer.ts";
+import { ADMIN_ROUTES } from "./routes.ts";
 
 /** A route whose answer needs nothing more. */
 export interface ServedRoute extends Pick<AdminRoute, "method" | "path"> {
-  readonly handle: () => Answer;
+  readonly handle: (request: AdminRequest) => Answer | Promise<Answer>;
 }
 
 /** What is served: the proxy's routes for an application, or others. */
@@ -23,8 +25,8 @@ export type AdminServerOptions = {
 /** Time without a byte after which a connection is closed. Bun gives whole requests some 10 s on its own. */
 const IDLE_SECONDS = 10;
 
-/** No route reads a body. Heads are limited to 16 KiB by Bun itself. */
-const MOST_BODY_BYTES = 1024;
+/** Bodies are small JSON objects. Heads are limited to 16 KiB by Bun itself. */
+const MOST_BODY_BYTES = 16_384;
 
 /** For all answers: they are of the moment, are what they say they are, and are for no other site. */
 const COMMON_HEADERS = {
@@ -33,7 +35,6 @@ const COMMON_HEADERS = {
   "X-Content-Type-Options": "nosniff",
 } as const;
 
-/** Answers as soon as it is made. */
 export class AdminServer {
   /** Where it listens, with its real port. */
   readonly address: Address;
@@ -68,32 +69,69 @@ export class AdminServer {
     await this.#server.stop(true);
   }
 
-  #respond(request: Request): Response {
+  #respond(request: Request): Response | Promise<Response> {
     try {
       const refusal = refusalOf(request, this.address);
       if (refusal !== undefined) return this.#refuse(request, refusal);
-      return this.#route(request.method, pathOf(request.url));
+      return this.#route(request);
     } catch (error) {
       return this.#fail(error);
     }
   }
 
-  #route(method: string, path: string): Response {
+  #route(request: Request): Response | Promise<Response> {
+    const { method } = request;
+    const { pathname: path, searchParams: query } = urlOf(request.url);
     const routes = this.#routes.filter((route) => route.path === path);
     if (routes.length === 0) return plain(404, "Not found. The page / says what there is.\n");
     // The answer to HEAD is made like that to GET; Bun sends its head alone.
     const wanted = method === "HEAD" ? "GET" : method;
     const route = routes.find((one) => one.method === wanted);
-    if (route !== undefined) return this.#send(route.handle());
+    if (route !== undefined) return this.#handle(route, request, query);
     const allowed = routes.map((one) => (one.method === "GET" ? "GET, HEAD" : one.method));
     return plain(405, `Not for ${path}.\n`, { Allow: allowed.join(", ") });
   }
 
-  #send({ type, body, policy, afterwards }: Answer): Response {
+  /** Answers at once where that can be done, so that a shutdown that follows cuts nothing off. */
+  #handle(
+    route: ServedRoute,
+    request: Request,
+    query: URLSearchParams,
+  ): Response | Promise<Response> {
+    if (request.method === "GET" || request.method === "HEAD" || request.body === null) {
+      const answer = route.handle({ query, body: undefined });
+      return answer instanceof Promise ? this.#sendLater(answer) : this.#send(answer);
+    }
+    return this.#handleBody(route, request, query);
+  }
+
+  async #handleBody(
+    route: ServedRoute,
+    request: Request,
+    query: URLSearchParams,
+  ): Promise<Response> {
+    const text = await request.text();
+    const body = text.trim() === "" ? undefined : parseJson(text);
+    if (body === undefined && text.trim() !== "") {
+      return plain(400, "The body must be a JSON object, or empty.\n");
+    }
+    return await this.#sendLater(Promise.resolve(route.handle({ query, body })));
+  }
+
+  async #sendLater(answer: Promise<Answer>): Promise<Response> {
+    try {
+      return this.#send(await answer);
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  #send({ status = 200, type, body, policy, afterwards }: Answer): Response {
     // Bun writes an answer as soon as the handler has returned, so that a timer of 0 comes after it.
     if (afterwards !== undefined) this.#clock.after(0, () => this.#run(afterwards));
     const headers = { ...COMMON_HEADERS, "Content-Type": type };
     return new Response(body, {
+      status,
       headers: policy === undefined ? headers : { ...headers, "Content-Security-Policy": policy },
     });
   }
@@ -108,7 +146,11 @@ export class AdminServer {
 
   #refuse(request: Request, message: string): Response {
     const { method, url } = request;
-    this.#log.debug("request refused", () => ({ method, path: pathOf(url), why: message.trim() }));
+    this.#log.debug("request refused", () => ({
+      method,
+      path: urlOf(url).pathname,
+      why: message.trim(),
+    }));
     return plain(403, message);
   }
 
@@ -122,13 +164,14 @@ function routesOf(app: AdminPort): readonly ServedRoute[] {
   return ADMIN_ROUTES.map(({ method, path, handle }) => ({
     method,
     path,
-    handle: () => handle(app),
+    handle: (request) => handle(app, request),
   }));
 }
 
-function pathOf(url: string): string {
+function urlOf(url: string): Pick<URL, "pathname" | "searchParams"> {
   // Bun gives a bare path where there is no usable Host.
-  return URL.parse(url, "http://localhost")?.pathname ?? "";
+  const parsed = URL.parse(url, "http://localhost");
+  return parsed ?? { pathname: "", searchParams: new URLSearchParams() };
 }
 
 function plain(

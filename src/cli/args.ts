@@ -6,13 +6,14 @@ import { readHost } from "../naming/endpoint-line.ts";
 import { parsePath, printPath } from "../naming/path.ts";
 import { suggest } from "../config/suggest.ts";
 import type { DtabAction, DtabCommand } from "./dtab.ts";
+import type { CommandSpec, OptionSpec } from "./command-spec.ts";
+import type { CtlCommand } from "./ctl.ts";
+import { readCtl } from "./ctl-args.ts";
 import {
-  type CommandSpec,
   COMMANDS,
   COMMON_OPTIONS,
   type DTAB_OPTIONS,
   commandNamed,
-  type OptionSpec,
   PROGRAM,
   QUICK_OPTIONS,
   usageHint,
@@ -25,6 +26,7 @@ export type Command =
   | { readonly command: "check"; readonly path: string }
   | { readonly command: "demo" }
   | ({ readonly command: "dtab" } & DtabCommand)
+  | ({ readonly command: "ctl" } & CtlCommand)
   /** Without a path namerd serves the folder ./tmp.discovery. `check` only reads the file. */
   | { readonly command: "namerd"; readonly path: string | undefined; readonly check: boolean }
   /** `topic` is the name of a command, for the help of that one. */
@@ -143,6 +145,7 @@ function complaint(words: Words, allowed: readonly OptionSpec[]): string | undef
 
 function readCommand(spec: CommandSpec, { operands, options }: Words): Command {
   if (spec.name === "dtab") return readDtab(operands.slice(1), options);
+  if (spec.name === "ctl") return readControl(operands.slice(1), options);
   const [, path, ...more] = operands;
   const expected = spec.operands.length;
   const extra = expected === 0 ? path : more[0];
@@ -173,6 +176,14 @@ function readDtab(operands: readonly string[], options: Words["options"]): Comma
     json: options.has("json"),
     action: read,
   };
+}
+
+function readControl(operands: readonly string[], options: Words["options"]): Command {
+  const values = new Map(Array.from(options, ([name, [value]]) => [name, value]));
+  const admin = parseHostPort(values.get("admin-addr") ?? QUICK_OPTIONS[5].default);
+  if (admin === undefined) return wrongValue("admin-addr", "a host and a port");
+  const read = readCtl(operands, values, admin);
+  return typeof read === "string" ? usageError(read) : { command: "ctl", ...read };
 }
 
 /** What is asked for, or what is wrong with it. */

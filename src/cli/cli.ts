@@ -29,6 +29,10 @@ export async function runCli(argv: readonly string[]): Promise<number> {
       const { dtab } = await import("./dtab.ts");
       return await dtab(command, output);
     }
+    case "ctl": {
+      const { ctl } = await import("./ctl.ts");
+      return await ctl(command, output);
+    }
     case "demo": {
       const { demo } = await import("./demo.ts");
       return await demo(output);

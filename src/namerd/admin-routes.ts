@@ -1,5 +1,5 @@
 // What namerd's admin server answers, where namerd had it, and where Prometheus looks.
-import type { Answer } from "../admin/routes.ts";
+import { type Answer, json } from "../admin/answer.ts";
 import type { ServedRoute } from "../admin/server.ts";
 import type { MetricFamily } from "../telemetry/metrics.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "../telemetry/prometheus.ts";
@@ -80,9 +80,4 @@ function flat(families: readonly MetricFamily[]): Readonly<Record<string, number
     }
   }
   return numbers;
-}
-
-function json(value: unknown): Answer {
-  const body = `${JSON.stringify(value ?? null, null, 2)}\n`;
-  return { type: "application/json; charset=utf-8", body };
 }

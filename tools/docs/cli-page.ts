@@ -1,11 +1,11 @@
 // docs/reference/cli.md: the command line.
+import type { OptionSpec } from "../../src/cli/command-spec.ts";
 import { EXIT_CODES } from "../../src/cli/exit-codes.ts";
 import {
   COMMANDS,
   COMMON_OPTIONS,
   ENVIRONMENT,
   optionSyntax,
-  type OptionSpec,
   PROGRAM,
 } from "../../src/cli/help.ts";
 import { code, GENERATED, page, table } from "./markdown.ts";
