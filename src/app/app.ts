@@ -2,6 +2,7 @@
 import type { AdminPort, Status } from "../admin/admin-port.ts";
 import { AdminServer } from "../admin/server.ts";
 import type { Config } from "../config/types.ts";
+import { Sessions } from "../control/sessions.ts";
 import { shareOf } from "../control/share.ts";
 import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -39,6 +40,7 @@ export class App implements AdminPort {
   readonly #metrics = new Metrics();
   readonly #servers: readonly BoundServer[];
   readonly #destinations: Destinations;
+  readonly #sessions: Sessions;
   readonly #supervisor: Supervisor;
   readonly #startedMs: number;
   readonly #admin: AdminServer;
@@ -65,6 +67,12 @@ export class App implements AdminPort {
       logger,
       broadcast: (message) => this.#supervisor.broadcast(message),
     });
+    this.#sessions = new Sessions({
+      workers: config.workers,
+      broadcast: (message) => this.#supervisor.broadcast(message),
+      clock,
+      log: this.#log,
+    });
     this.#supervisor = new Supervisor({
       workers: config.workers,
       bufferSizeBytes: config.bufferSizeBytes,
@@ -78,7 +86,11 @@ export class App implements AdminPort {
       restarts: registry.counter(PROCESS_METRICS.workerRestarts),
       replay: (index) => this.#replay(index),
       onReleased: (worker, id, epoch) => this.#destinations.released(worker, id, epoch),
-      onDied: (worker) => this.#destinations.workerDied(worker),
+      onDied: (worker) => {
+        this.#destinations.workerDied(worker);
+        this.#sessions.workerDied(worker);
+      },
+      onSessions: (worker, message) => this.#sessions.apply(worker, message),
     });
   }
 
@@ -187,7 +199,10 @@ export class App implements AdminPort {
         proxyProtocol: config.proxyProtocol,
         connectTimeoutMs: config.connectTimeoutMs,
         connectionLifetimeMs: config.connectionLifetimeMs,
+        connectionLifetimeJitter: config.connectionLifetimeJitter,
         idleTimeoutMs: config.idleTimeoutMs,
+        halfClosedTimeoutMs: config.halfClosedTimeoutMs,
+        socketOptions: config.socketOptions,
         maxConcurrency: shareOf(config.maxConcurrency, index, workers),
       });
     }

@@ -37,6 +37,8 @@ export interface BalancerSettings extends EjectionPolicy {
 
 /** What a balancer is made of. */
 export interface BalancerParts {
+  /** Id of the destination, for those who ask its connections; default 0. */
+  readonly destination?: number;
   readonly settings: BalancerSettings;
   readonly pickers: Pickers;
   readonly connector: Connector;
@@ -65,6 +67,7 @@ export interface EndpointsUpdate {
 
 /** Balances one destination on one worker. */
 export class Balancer implements ConnectionContext, WaitSource, WarmSource {
+  readonly destination: number;
   readonly connector: Connector;
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
@@ -84,6 +87,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   constructor(parts: BalancerParts) {
     const { settings, clock, rng } = parts;
     this.#parts = parts;
+    this.destination = parts.destination ?? 0;
     this.connector = parts.connector;
     this.clock = clock;
     this.metrics = parts.metrics;

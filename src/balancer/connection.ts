@@ -25,6 +25,8 @@ export interface ConnectionContext {
   readonly metrics: BalancerMetrics;
   /** To be told of waits for endpoints; undefined where nobody wants to know. */
   readonly latencies: Latencies | undefined;
+  /** Id of the destination. */
+  readonly destination: number;
   /** A connection that stood has ended. */
   onConnectionEnd(endpoint: Endpoint): void;
 }
@@ -51,6 +53,11 @@ export class EndpointConnection implements ConnectObserver {
   /** Whether the socket speaks TLS. */
   get tls(): boolean {
     return this.#context.connector.tls !== undefined;
+  }
+
+  /** Id of the destination that it belongs to. */
+  get destination(): number {
+    return this.#context.destination;
   }
 
   /** The socket once the connection stands. */

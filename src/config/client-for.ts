@@ -1,5 +1,6 @@
 // Which client settings a destination gets: the rules that cover it, merged key by key.
 import { pathStartsWith } from "../naming/path.ts";
+import { drain, socketOptions } from "./compile-sessions.ts";
 import { DEFAULTS, seconds } from "./defaults.ts";
 import type { ClientConfig, DestinationConfig } from "./types.ts";
 
@@ -12,12 +13,14 @@ const UNRULED: DestinationConfig = {
   failurePenaltyMs: seconds(DEFAULTS.client.failurePenaltySecs),
   loadBalancer: { kind: DEFAULTS.client.loadBalancer },
   proxyProtocol: undefined,
+  socketOptions: socketOptions(DEFAULTS.socketOptions),
+  drain: drain(DEFAULTS.drain),
 };
 
 /**
  * The settings for the destination `path`: defaults, overlaid by every rule whose prefix covers it, in the order of the
- * file, so that later rules win key by key. `tls` and `loadBalancer` are one key each: a later one replaces
- * an earlier one whole.
+ * file, so that later rules win key by key. `tls`, `loadBalancer`, `socketOptions` and `drain` are one key each: a
+ * later one replaces an earlier one whole.
  */
 export function clientFor(rules: ClientConfig, path: string): DestinationConfig {
   const merged = { ...UNRULED };

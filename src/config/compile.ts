@@ -6,6 +6,7 @@ import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
+import { drain, drainWindowMs, socketOptions } from "./compile-sessions.ts";
 import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
 import { PemFiles } from "./pem-files.ts";
@@ -31,6 +32,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
       ip: canonicalIp(admin.ip) ?? admin.ip,
       port: admin.port,
       graceMs: seconds(admin.graceSecs),
+      drainWindowMs: drainWindowMs(admin, ["admin"], problems),
     },
     namers: compiler.namers(file),
     routers: file.routers.map((router, index) => compiler.router(router, ["routers", index])),
@@ -79,7 +81,10 @@ class Compiler {
         serverProxyProtocol(server.proxyProtocol, [...path, "proxyProtocol"], this.#problems),
       connectTimeoutMs: limit(server.connectTimeoutMs),
       connectionLifetimeMs: limit(seconds(server.connectionLifetimeSecs)),
+      connectionLifetimeJitter: server.connectionLifetimeJitterPercent / 100,
       idleTimeoutMs: limit(seconds(server.idleTimeoutSecs)),
+      halfClosedTimeoutMs: limit(seconds(server.halfClosedTimeoutSecs)),
+      socketOptions: socketOptions(server.socketOptions),
       maxConcurrency: server.maxConcurrency,
     };
   }
@@ -136,7 +141,7 @@ class Compiler {
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
     const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
     const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
-    const { loadBalancer, proxyProtocol } = connector;
+    const { loadBalancer, proxyProtocol, socketOptions: options, drain: draining } = connector;
     return {
       prefix,
       ...(tls && { tls: this.#tls.client(tls, [...path, "tls"]) }),
@@ -146,6 +151,8 @@ class Compiler {
       ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
       ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
       ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),
+      ...(options && { socketOptions: socketOptions(options) }),
+      ...(draining && { drain: drain(draining, [...path, "drain"], this.#problems) }),
       ...(proxyProtocol && {
         proxyProtocol: clientProxyProtocol(
           proxyProtocol,

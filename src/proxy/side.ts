@@ -50,6 +50,8 @@ export class Side implements HandshakeOwner {
   /** The socket was there and is gone: what comes for it is dropped. */
   #gone = false;
   #paused = false;
+  /** Nobody takes what comes any more. */
+  #discards = false;
   #timer: AnswerTimer | undefined;
   #whenFlushed: "stay" | "shutdown" | "reset" = "stay";
 
@@ -95,6 +97,7 @@ export class Side implements HandshakeOwner {
   }
 
   onData(bytes: Uint8Array): void {
+    if (this.#discards) return;
     if (this.#timer !== undefined) this.#stopTimer(this.#timer);
     this.receivedBytes += bytes.length;
     this.#received.add(bytes.length);
@@ -128,6 +131,16 @@ export class Side implements HandshakeOwner {
   abandon(): void {
     this.ended = true;
     this.#socket?.terminate();
+  }
+
+  /**
+   * Ends the writing direction once everything is written, and drops what comes from now on: it is read so that the
+   * kernel does not answer it with a reset, which could overtake what was written.
+   */
+  leave(): void {
+    this.#discards = true;
+    this.#resume();
+    this.finish();
   }
 
   /** Ends the writing direction once everything is written. */

@@ -42,6 +42,7 @@ export class Balancers {
         ? undefined
         : this.#clientTls.options(config.tls.dnsName, config.tls.trustPem);
     const balancer = new Balancer({
+      destination,
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: createPickers(config.loadBalancer, { clock, rng, place }),
