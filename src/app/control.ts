@@ -17,7 +17,7 @@ import { type OverrideEntry, Overrides } from "../control/overrides.ts";
 import type { Sessions } from "../control/sessions.ts";
 import { type Address, formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { Logger } from "../telemetry/log.ts";
+import type { LogFields, Logger } from "../telemetry/log.ts";
 import type { Gauge } from "../telemetry/metrics.ts";
 import type { EndHow, SessionRow, SessionSelector } from "../wire/session-messages.ts";
 import type { Destinations } from "./destinations.ts";
@@ -28,7 +28,6 @@ export interface ControlParts {
   readonly destinations: Destinations;
   readonly servers: () => readonly BoundServer[];
   readonly sessions: Sessions;
-  readonly workers: number;
   readonly clock: Clock;
   readonly log: Logger;
   /** Overrides in force. */
@@ -60,13 +59,13 @@ export class Control implements ControlPort {
   async end(filter: ConnectionFilter, how: EndRequest): Promise<EndingStatus> {
     const selector = this.#selector(filter);
     const { sessions, log } = this.#parts;
-    log.info(`an operator ${how.kind === "cut" ? "kills" : "drains"} connections`, () => ({
-      ...shown(filter),
-    }));
-    const reason = how.kind === "cut" ? "killed" : "drained";
-    const ending = sessions.end(selector, this.#how(how, selector), reason);
+    const what = describeFilter(filter);
+    const [verb, reason] =
+      how.kind === "cut" ? (["kills", "killed"] as const) : (["drains", "drained"] as const);
+    log.info(`an operator ${verb} connections`, () => ({ what }));
+    const ending = sessions.end(selector, this.#how(how, selector), reason, what);
     await ending.begun;
-    const { what, total, left } = ending;
+    const { total, left } = ending;
     return { what, total, left };
   }
 
@@ -162,7 +161,7 @@ export class Control implements ControlPort {
   /** What was not said is as the destinations' settings have it: of several the longest times. */
   #how(how: EndRequest, { destinations: ids }: SessionSelector): EndHow {
     if (how.kind === "cut") return how;
-    const { destinations, workers } = this.#parts;
+    const { destinations } = this.#parts;
     const drains = destinations.drains(ids);
     const longest = (time: "windowMs" | "deadlineMs"): number =>
       Math.max(0, ...drains.map((drain) => drain[time]));
@@ -170,7 +169,7 @@ export class Control implements ControlPort {
     return {
       kind: "drain",
       windowMs,
-      maxPerSecond: how.maxPerSecond / workers,
+      maxPerSecond: how.maxPerSecond,
       deadlineMs: how.deadlineMs ?? Math.max(windowMs, longest("deadlineMs")),
     };
   }
@@ -216,17 +215,21 @@ function resolvedWeights(
     .map(({ resolvedWeight }) => ({ router, dst: path, resolvedWeight }));
 }
 
-function describe({ target, override }: OverrideEntry): Readonly<Record<string, unknown>> {
+function describe({ target, override }: OverrideEntry): LogFields {
   const { router, path } = target;
   return { endpoint: formatAddress(target), router, dst: path, ...override };
 }
 
-function shown({ server, endpoint, ...rest }: ConnectionFilter): Readonly<Record<string, unknown>> {
-  return {
+/** Such as `endpoint 10.0.0.1:80, minAgeMs 60000`. */
+function describeFilter({ server, endpoint, ids, ...rest }: ConnectionFilter): string {
+  const parts = {
+    ...(server !== undefined && { server: formatAddress(server) }),
+    ...(endpoint !== undefined && { endpoint: formatAddress(endpoint) }),
+    ...(ids !== undefined && { ids: ids.slice(0, 10).join(" ") }),
     ...rest,
-    server: server && formatAddress(server),
-    endpoint: endpoint && formatAddress(endpoint),
   };
+  const text = Object.entries(parts).map(([key, value]) => `${key} ${value}`);
+  return text.join(", ") || "all connections";
 }
 
 function unknown(message: string): ControlError {

@@ -40,6 +40,8 @@ export interface Ending {
   /** Those that have not ended. */
   readonly left: number;
   readonly isOver: boolean;
+  /** Resolves when every worker has told how many it found; never rejects. */
+  readonly begun: Promise<void>;
   /** Resolves when none is left; never rejects. */
   readonly done: Promise<void>;
   /** Leaves those alone that have not been begun; with `endpoints` only those of these. */
@@ -161,8 +163,10 @@ class Order implements Ending {
   readonly how: EndHow;
   readonly stop: Ending["stop"];
   readonly sinceMs: number;
+  readonly begun: Promise<void>;
   readonly done: Promise<void>;
   readonly #parts: OrderParts;
+  readonly #begin: () => void;
   readonly #finish: () => void;
   /** By worker; undefined until it has told. */
   readonly #told = new Map<number, { total: number; left: number } | undefined>();
@@ -181,6 +185,9 @@ class Order implements Ending {
     this.sinceMs = parts.clock.now();
     this.done = promise;
     this.#finish = resolve;
+    const begun = Promise.withResolvers<void>();
+    this.begun = begun.promise;
+    this.#begin = begun.resolve;
     this.#parts = parts;
   }
 
@@ -214,6 +221,7 @@ class Order implements Ending {
 
   #update(): void {
     const isOver = this.#over.size === this.#told.size;
+    if (![...this.#told.values()].includes(undefined)) this.#begin();
     this.#log(isOver);
     if (!isOver || this.isOver) return;
     this.isOver = true;
