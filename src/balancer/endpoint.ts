@@ -1,5 +1,6 @@
 // One endpoint as a worker knows it: address, weight, load, and whether it may be picked.
 import { formatAddress } from "../lib/address.ts";
+import type { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { ConnectTarget } from "../transport/connector.ts";
 import type { Latency, Timed } from "./latency.ts";
@@ -19,6 +20,8 @@ export interface EndpointParts {
   readonly target: ConnectTarget;
   readonly weight: number;
   readonly row: EndpointRow;
+  /** Undefined where there is no limit. */
+  readonly slots?: EndpointSlots | undefined;
 }
 
 /** An endpoint. Its load is that of the whole process. */
@@ -27,6 +30,8 @@ export class Endpoint implements Located, Timed {
   readonly branch: number;
   readonly target: ConnectTarget;
   readonly row: EndpointRow;
+  /** Its places, where their number is limited: see EndpointLimit. */
+  readonly slots: EndpointSlots | undefined;
   weight: number;
   pickerIndex = -1;
   state: EndpointState = "ready";
@@ -36,12 +41,13 @@ export class Endpoint implements Located, Timed {
   lastFailure: string | undefined;
   latency: Latency | undefined;
 
-  constructor({ id, branch, target, weight, row }: EndpointParts) {
+  constructor({ id, branch, target, weight, row, slots }: EndpointParts) {
     this.id = id;
     this.branch = branch;
     this.target = target;
     this.weight = weight;
     this.row = row;
+    this.slots = slots;
   }
 
   get address(): string {

@@ -15,6 +15,7 @@ import { Server } from "../proxy/server.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { Router } from "../router/router.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
+import { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import { labelled, type LoggerFactory } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
@@ -28,6 +29,7 @@ import { createStartTls } from "../transport/server-upgrade.ts";
 import type {
   AddDestination,
   AddServer,
+  EndpointPage,
   EndpointSpec,
   ToControl,
   ToWorker,
@@ -51,7 +53,7 @@ export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #registry: Registry;
   readonly #descriptors: Descriptors;
-  readonly #pages = new Map<number, Float64Array>();
+  readonly #pages = new Map<number, { readonly cells: Float64Array; readonly slots: Int32Array }>();
   readonly #routers = new Map<string, Router>();
   readonly #balancers = new Map<number, Balancer>();
   readonly #servers: Server[] = [];
@@ -68,8 +70,7 @@ export class DataPlane {
   apply(message: Exclude<ToWorker, WorkerStart>): void {
     switch (message.type) {
       case "endpoint-page":
-        this.#pages.set(message.page, new Float64Array(message.buffer));
-        return;
+        return this.#addPage(message);
       case "add-destination":
         return this.#addDestination(message);
       case "update-endpoints":
@@ -86,6 +87,10 @@ export class DataPlane {
       default:
         return message satisfies never;
     }
+  }
+
+  #addPage({ page, buffer, slots }: EndpointPage): void {
+    this.#pages.set(page, { cells: new Float64Array(buffer), slots: new Int32Array(slots) });
   }
 
   #addDestination({ destination, router, path, config }: AddDestination): void {
@@ -127,13 +132,15 @@ export class DataPlane {
       return known;
     }
     const { worker, workers } = this.#parts.start;
-    const cells = this.#pages.get(page) ?? new Float64Array(0);
+    const cells = this.#pages.get(page)?.cells ?? new Float64Array(0);
+    const slots = balancer.limit !== undefined ? this.#pages.get(page)?.slots : undefined;
     return new Endpoint({
       id,
       branch,
       target: connectTarget(ip, port),
       weight,
       row: new EndpointRow(cells, row, worker, workers),
+      slots: slots && new EndpointSlots(slots, row, worker, workers),
     });
   }
 
@@ -202,6 +209,7 @@ export class DataPlane {
       const nowMs = clock.now();
       lag.set(Math.max(0, nowMs - dueMs));
       dueMs = nowMs + LAG_PERIOD_MS;
+      for (const balancer of this.#balancers.values()) balancer.sample();
     });
   }
 
