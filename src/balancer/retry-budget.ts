@@ -23,7 +23,7 @@ const ROUNDING = 1e-6;
  * and the time to live are those of finagle's RetryBudget. Its minimum rate may be spent in one burst for the whole time
  * to live, after which there is none until that is over; here it comes evenly.
  *
- * In any time t, tokens taken and not given back are at most `minRetriesPerSec` (t + 1 s), at least one, plus
+ * In any time t, tokens taken less those given back are at most `minRetriesPerSec` (t + 1 s), at least one, plus
  * `percentCanRetry` for each connection of that time and the time to live before it.
  */
 export class RetryBudget {
@@ -35,6 +35,8 @@ export class RetryBudget {
   #reserveMs: number;
   /** Tokens of connections, by the part of time in which they came; a ring. */
   readonly #parts = new Float64Array(PARTS);
+  /** What has been taken of each. */
+  readonly #taken = new Float64Array(PARTS);
   /** Number of the newest part, counted from the beginning of time. */
   #newest: number;
   #deposited = 0;
@@ -54,7 +56,10 @@ export class RetryBudget {
   /** A connection is tried for the first time. */
   deposit(nowMs: number): void {
     this.#moveTo(nowMs);
-    this.#add(this.#settings.percentCanRetry);
+    const { percentCanRetry } = this.#settings;
+    const at = this.#newest % PARTS;
+    this.#parts[at] = (this.#parts[at] as number) + percentCanRetry;
+    this.#deposited += percentCanRetry;
   }
 
   /** Takes a token if there is one. */
@@ -67,10 +72,15 @@ export class RetryBudget {
     return true;
   }
 
-  /** A token that was taken was not needed. */
+  /** A token that was taken was not needed. There are never more for it than if it had not been taken. */
   giveBack(nowMs: number): void {
     this.#moveTo(nowMs);
-    this.#add(1);
+    const toReserve = Math.min(1, this.#reserveLimit - this.#reserve);
+    this.#reserve += toReserve;
+    let left = 1 - toReserve;
+    for (let part = this.#newest; part > this.#newest - PARTS && left > 0; part -= 1) {
+      left -= this.#move((part + PARTS) % PARTS, -left);
+    }
   }
 
   /** Tokens there are. */
@@ -106,26 +116,28 @@ export class RetryBudget {
     for (let part = Math.max(this.#newest, oldest) + 1; part <= newest; part += 1) {
       this.#deposited -= this.#parts[part % PARTS] as number;
       this.#parts[part % PARTS] = 0;
+      this.#taken[part % PARTS] = 0;
     }
     if (newest > this.#newest && this.#deposited < ROUNDING) this.#deposited = 0;
     this.#newest = newest;
-  }
-
-  #add(amount: number): void {
-    const at = this.#newest % PARTS;
-    this.#parts[at] = (this.#parts[at] as number) + amount;
-    this.#deposited += amount;
   }
 
   /** Takes from the oldest connections first: theirs are lost the soonest. */
   #take(amount: number): void {
     let left = amount;
     for (let part = this.#newest - PARTS + 1; part <= this.#newest && left > 0; part += 1) {
-      const at = (part + PARTS) % PARTS;
-      const taken = Math.min(left, this.#parts[at] as number);
-      this.#parts[at] = (this.#parts[at] as number) - taken;
-      this.#deposited -= taken;
-      left -= taken;
+      left -= this.#move((part + PARTS) % PARTS, left);
     }
+  }
+
+  /** Takes up to `amount` of a part, or puts back up to -`amount` of what was taken of it. Answers how much it was. */
+  #move(at: number, amount: number): number {
+    const there = this.#parts[at] as number;
+    const taken = this.#taken[at] as number;
+    const moved = amount > 0 ? Math.min(amount, there) : -Math.min(-amount, taken);
+    this.#parts[at] = there - moved;
+    this.#taken[at] = taken + moved;
+    this.#deposited -= moved;
+    return Math.abs(moved);
   }
 }
