@@ -296,7 +296,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
     this.#warm.drop((connection) => connection.endpoint === endpoint);
-    this.onConnectionEnd(endpoint);
+    this.#releaseIfUnused(endpoint);
   }
 
   #release(endpoint: Endpoint): void {
