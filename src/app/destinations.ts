@@ -159,6 +159,11 @@ function addDestination(
     // A worker with a share of nothing could never let a session wait.
     maxWaiters: Math.max(1, shareOf(client.maxWaiters, index, workers)),
     minConnections: shareOf(client.minConnections, index, workers),
+    retryBudget: {
+      ...client.retryBudget,
+      // In fractions: a worker without any share could not let a session try another endpoint.
+      minRetriesPerSec: client.retryBudget.minRetriesPerSec / workers,
+    },
   };
   return { type: "add-destination", destination: id, router, path, config };
 }

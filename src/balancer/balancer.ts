@@ -14,10 +14,13 @@ import {
 } from "./connection.ts";
 import { type EjectionPolicy, Ejector } from "./ejector.ts";
 import type { Endpoint, EndpointCondition } from "./endpoint.ts";
+import { EndpointLimit } from "./endpoint-limit.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 import type { Latencies } from "./latency.ts";
 import type { Pickers } from "./pickers.ts";
 import { type BranchWeight, Pool } from "./pool.ts";
+import type { RetryBudgetSettings } from "./retry-budget.ts";
+import { RetryQueue } from "./retry-queue.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
 import { WarmPool, type WarmSource } from "./warm-pool.ts";
 
@@ -31,6 +34,9 @@ export interface BalancerSettings extends EjectionPolicy {
   readonly maxWaiters: number;
   /** Warm connections to keep. */
   readonly minConnections: number;
+  readonly retryBudget: RetryBudgetSettings;
+  /** Connections to one endpoint at a time, in the whole process; Infinity for no limit. */
+  readonly maxConnectionsPerEndpoint: number;
   /** What those who wait must tell endpoints of their clients, by `Waiter.preamble`. */
   readonly proxyProtocol?: ClientProxyProtocolConfig | undefined;
 }
@@ -70,12 +76,16 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   readonly metrics: BalancerMetrics;
   readonly latencies: Latencies | undefined;
   readonly byClient: boolean;
+  readonly retries: RetryQueue;
+  readonly limit: EndpointLimit | undefined;
   readonly #parts: BalancerParts;
   readonly #pool: Pool;
   readonly #ejector: Ejector;
   readonly #warm: WarmPool;
   readonly #warmBackoff: Backoff;
   readonly #waits = new Set<Wait>();
+  /** What probes share: they take no place, so that they leave none. */
+  readonly #probeContext: ConnectionContext;
   /** Removed endpoints whose connections run on, with the epoch of their removal. */
   readonly #removals = new Map<Endpoint, number>();
   #known = false;
@@ -101,6 +111,33 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     const warm = this.byClient ? 0 : settings.minConnections;
     this.#warm = new WarmPool(warm, this, parts.metrics);
     this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
+    const { metrics, log, connector } = parts;
+    this.retries = new RetryQueue({
+      settings: settings.retryBudget,
+      clock,
+      metrics: metrics.retryQueue,
+      made: metrics.retries,
+      log,
+    });
+    const max = settings.maxConnectionsPerEndpoint;
+    this.limit =
+      max === Number.POSITIVE_INFINITY
+        ? undefined
+        : new EndpointLimit({ max, pool: this.#pool, clock, metrics: metrics.placeQueue });
+    const onConnectionEnd = (endpoint: Endpoint): void => this.#releaseIfUnused(endpoint);
+    const { latencies } = this;
+    this.#probeContext = { connector, clock, metrics, latencies, onConnectionEnd };
+    this.sample();
+  }
+
+  /** Endpoints that are resolved now. */
+  get size(): number {
+    return this.#pool.size;
+  }
+
+  /** Makes those metrics current that time changes by itself; to be called about every second. */
+  sample(): void {
+    this.metrics.retryBudget.set(this.retries.balance);
   }
 
   /** What endpoints must be told of clients. */
@@ -163,12 +200,11 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   connect(
     observer: ConnectionObserver,
-    tried?: readonly Endpoint[],
+    tried: readonly Endpoint[] = [],
     client = 0,
     preamble?: Uint8Array,
   ): EndpointConnection | undefined {
-    const none = tried === undefined || tried.length === 0;
-    const endpoint = none ? this.#pool.pick(client) : this.#pool.pickOther(tried, client);
+    const endpoint = (this.limit ?? this.#pool).pickOther(tried, client);
     if (endpoint === undefined) return undefined;
     const connection = new EndpointConnection(this, endpoint, observer);
     connection.start(preamble);
@@ -203,7 +239,10 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   }
 
   leave(wait: Wait): void {
-    if (this.#waits.delete(wait)) this.metrics.waiters.add(-1);
+    if (!this.#waits.delete(wait)) return;
+    this.metrics.waiters.add(-1);
+    this.retries.leave(wait);
+    this.limit?.leave(wait);
   }
 
   refillLater(): void {
@@ -218,6 +257,15 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   }
 
   onConnectionEnd(endpoint: Endpoint): void {
+    if (this.limit !== undefined) {
+      this.limit.leavePlace(endpoint);
+      // Warm connections come after those who wait.
+      if (this.limit.isIdle && this.#parts.settings.minConnections > 0) this.refillLater();
+    }
+    this.#releaseIfUnused(endpoint);
+  }
+
+  #releaseIfUnused(endpoint: Endpoint): void {
     if (endpoint.state === "retired" && endpoint.row.ownLoad === 0) this.#release(endpoint);
   }
 
@@ -250,7 +298,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
     this.#warm.drop((connection) => connection.endpoint === endpoint);
-    this.onConnectionEnd(endpoint);
+    this.#releaseIfUnused(endpoint);
   }
 
   #release(endpoint: Endpoint): void {
@@ -263,7 +311,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   #probe(endpoint: Endpoint): void {
     const { probePreamble } = this.#parts;
-    const connection = new EndpointConnection(this, endpoint, {
+    const connection = new EndpointConnection(this.#probeContext, endpoint, {
       onOpen: (opened) => {
         this.#ejector.succeeded(endpoint);
         if (probePreamble !== undefined && !opened.tls) opened.socket?.write(probePreamble);

@@ -1,5 +1,6 @@
 // One endpoint as a worker knows it: address, weight, load, and whether it may be picked.
 import { formatAddress } from "../lib/address.ts";
+import type { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { ConnectTarget } from "../transport/connector.ts";
 import type { Latency, Timed } from "./latency.ts";
@@ -32,6 +33,8 @@ export interface EndpointParts {
   /** Default true. */
   readonly enabled?: boolean;
   readonly row: EndpointRow;
+  /** Undefined where there is no limit. */
+  readonly slots?: EndpointSlots | undefined;
 }
 
 /** An endpoint. Its load is that of the whole process. */
@@ -40,6 +43,8 @@ export class Endpoint implements Located, Timed {
   readonly branch: number;
   readonly target: ConnectTarget;
   readonly row: EndpointRow;
+  /** Its places, where their number is limited: see EndpointLimit. */
+  readonly slots: EndpointSlots | undefined;
   weight: number;
   healthy: boolean;
   enabled: boolean;
@@ -52,7 +57,7 @@ export class Endpoint implements Located, Timed {
   latency: Latency | undefined;
 
   constructor(parts: EndpointParts) {
-    const { id, branch, target, weight, row, healthy = true, enabled = true } = parts;
+    const { id, branch, target, weight, row, slots, healthy = true, enabled = true } = parts;
     this.id = id;
     this.branch = branch;
     this.target = target;
@@ -60,6 +65,7 @@ export class Endpoint implements Located, Timed {
     this.healthy = healthy;
     this.enabled = enabled;
     this.row = row;
+    this.slots = slots;
   }
 
   get address(): string {

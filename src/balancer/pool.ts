@@ -36,6 +36,7 @@ export class Pool {
   readonly #branches = new Map<number, Branch>();
   readonly #live = new Map<number, Endpoint>();
   readonly #retired = new Map<number, Endpoint>();
+  readonly #parked = new Set<Endpoint>();
   /** The branch, where only one has weight: the way of nearly all picks. */
   #only: Branch | undefined;
 
@@ -61,6 +62,7 @@ export class Pool {
   get panics(): boolean {
     const branches = [...this.#branches.values()].filter(({ weight }) => weight > 0);
     return (
+      !this.#hasFullReady() &&
       branches.every(({ ready }) => !(ready.weight > 0)) &&
       branches.some(({ ejected }) => ejected.weight > 0)
     );
@@ -96,7 +98,7 @@ export class Pool {
     this.#retired.delete(endpoint.id);
     this.#live.set(endpoint.id, endpoint);
     if (endpoint.state === "retired") endpoint.state = "ready";
-    this.#pickerOf(endpoint).add(endpoint);
+    this.#enter(endpoint);
   }
 
   /** What the control thread says of an endpoint has changed. */
@@ -110,13 +112,14 @@ export class Pool {
     const after = this.#pickerOf(endpoint);
     if (after !== before) {
       before.remove(endpoint);
-      after.add(endpoint);
+      this.#enter(endpoint);
     } else if (wasWeight !== weight) after.reweigh(endpoint);
   }
 
   /** Takes an endpoint out; it is kept until `forget` for the sake of its connections. */
   retire(endpoint: Endpoint): void {
     this.#pickerOf(endpoint).remove(endpoint);
+    this.#parked.delete(endpoint);
     endpoint.row.setEjected(false);
     endpoint.state = "retired";
     this.#live.delete(endpoint.id);
@@ -135,7 +138,7 @@ export class Pool {
     this.#pickerOf(endpoint).remove(endpoint);
     endpoint.state = "ejected";
     endpoint.row.setEjected(true);
-    this.#pickerOf(endpoint).add(endpoint);
+    this.#enter(endpoint);
   }
 
   /** Picks an ejected endpoint again. */
@@ -144,7 +147,35 @@ export class Pool {
     this.#pickerOf(endpoint).remove(endpoint);
     endpoint.state = "ready";
     endpoint.row.setEjected(false);
-    this.#pickerOf(endpoint).add(endpoint);
+    this.#enter(endpoint);
+  }
+
+  /** Endpoints that are not picked because they are full. Retired ones are not among them. */
+  get parked(): ReadonlySet<Endpoint> {
+    return this.#parked;
+  }
+
+  /** Does not pick an endpoint until `unpark`: it has as many connections as it may have. */
+  park(endpoint: Endpoint): void {
+    if (endpoint.state === "retired") return;
+    this.#pickerOf(endpoint).remove(endpoint);
+    this.#parked.add(endpoint);
+  }
+
+  /** Picks an endpoint again that has room. */
+  unpark(endpoint: Endpoint): void {
+    if (this.#parked.delete(endpoint)) this.#enter(endpoint);
+  }
+
+  /** Up to `count` of those that are parked, another part each time. */
+  someParked(count: number): readonly Endpoint[] {
+    const some = [...this.#parked.values().take(count)];
+    if (some.length === this.#parked.size) return some;
+    for (const endpoint of some) {
+      this.#parked.delete(endpoint);
+      this.#parked.add(endpoint);
+    }
+    return some;
   }
 
   /**
@@ -153,17 +184,32 @@ export class Pool {
    */
   pick(client: number): Endpoint | undefined {
     const only = this.#only;
-    if (only !== undefined) return only.ready.pick(client) ?? only.ejected.pick(client);
-    return this.#pickFrom("ready", client) ?? this.#pickFrom("ejected", client);
+    const ready = only === undefined ? this.#pickFrom("ready", client) : only.ready.pick(client);
+    // Those that are well and only full are waited for: what fails is no way out.
+    if (ready !== undefined || this.#hasFullReady()) return ready;
+    return only === undefined ? this.#pickFrom("ejected", client) : only.ejected.pick(client);
   }
 
   /** The same, none of `tried`. For the path of failure: costs O(log n) for each that was tried. */
   pickOther(tried: readonly Endpoint[], client: number): Endpoint | undefined {
+    if (tried.length === 0) return this.pick(client);
     const held = tried.filter((endpoint) => endpoint.state !== "retired");
     for (const endpoint of held) this.#pickerOf(endpoint).remove(endpoint);
     const picked = this.pick(client);
-    for (const endpoint of held) this.#pickerOf(endpoint).add(endpoint);
+    for (const endpoint of held) this.#enter(endpoint);
     return picked;
+  }
+
+  #enter(endpoint: Endpoint): void {
+    if (!this.#parked.has(endpoint)) this.#pickerOf(endpoint).add(endpoint);
+  }
+
+  #hasFullReady(): boolean {
+    for (const { state, weight, healthy, enabled, branch } of this.#parked) {
+      if (state !== "ready" || !(weight > 0) || !healthy || !enabled) continue;
+      if (this.#branch(branch).weight > 0) return true;
+    }
+    return false;
   }
 
   #pickFrom(which: "ready" | "ejected", client: number): Endpoint | undefined {

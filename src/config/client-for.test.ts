@@ -12,6 +12,8 @@ describe("clientFor()", () => {
       connectTimeoutMs: 3_000,
       maxWaiters: 1_000_000,
       minConnections: 0,
+      retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlMs: 10_000 },
+      maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
       maxConsecutiveFailures: 5,
       failurePenaltyMs: 60_000,
       loadBalancer: { kind: "p2c" },

@@ -1,6 +1,7 @@
 // Which client settings a destination gets: the rules that cover it, merged key by key.
 import { pathStartsWith } from "../naming/path.ts";
-import { DEFAULTS, seconds } from "./defaults.ts";
+import { DEFAULTS, limit, seconds } from "./defaults.ts";
+import { retryBudgetOf } from "./compile-retries.ts";
 import type { ClientConfig, DestinationConfig } from "./types.ts";
 
 const UNRULED: DestinationConfig = {
@@ -8,6 +9,8 @@ const UNRULED: DestinationConfig = {
   connectTimeoutMs: DEFAULTS.client.connectTimeoutMs,
   maxWaiters: DEFAULTS.client.maxWaiters,
   minConnections: DEFAULTS.client.minConnections,
+  retryBudget: retryBudgetOf({}),
+  maxConnectionsPerEndpoint: limit(DEFAULTS.client.maxConnectionsPerEndpoint),
   maxConsecutiveFailures: DEFAULTS.client.maxConsecutiveFailures,
   failurePenaltyMs: seconds(DEFAULTS.client.failurePenaltySecs),
   loadBalancer: { kind: DEFAULTS.client.loadBalancer },

@@ -6,6 +6,7 @@ import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
+import { retryBudgetOf } from "./compile-retries.ts";
 import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
 import { PemFiles } from "./pem-files.ts";
@@ -136,13 +137,16 @@ class Compiler {
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
     const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
     const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
-    const { loadBalancer, proxyProtocol } = connector;
+    const { loadBalancer, proxyProtocol, retries, hostConnectionPool } = connector;
+    const maxSize = hostConnectionPool?.maxSize;
     return {
       prefix,
       ...(tls && { tls: this.#tls.client(tls, [...path, "tls"]) }),
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs: limit(connectTimeoutMs) }),
       ...(maxWaiters !== undefined && { maxWaiters }),
       ...(minConnections !== undefined && { minConnections }),
+      ...(retries?.budget && { retryBudget: retryBudgetOf(retries.budget) }),
+      ...(maxSize !== undefined && { maxConnectionsPerEndpoint: limit(maxSize) }),
       ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
       ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
       ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),

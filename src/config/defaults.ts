@@ -31,6 +31,10 @@ export const DEFAULTS = {
     connectTimeoutMs: 3_000,
     maxWaiters: 1_000_000,
     minConnections: 0,
+    // As in linkerd 1.x.
+    retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlSecs: 10 },
+    // 0: no limit.
+    maxConnectionsPerEndpoint: 0,
     maxConsecutiveFailures: 5,
     failurePenaltySecs: 60,
     loadBalancer: "p2c",

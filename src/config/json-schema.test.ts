@@ -23,6 +23,7 @@ describe("configJsonSchema()", () => {
     const names = new Set(free.map(({ path }) => path.split(".").at(-1)));
     expect([...names].sort()).toEqual([
       "$schema",
+      "budget",
       "caCertPath",
       "client",
       "clientAuth",
@@ -33,11 +34,13 @@ describe("configJsonSchema()", () => {
       "failFast",
       "fixedLengthStreamedAfterKB",
       "host",
+      "hostConnectionPool",
       "interpreter",
       "labelSelector",
       "port",
       "prefix",
       "proxyProtocol",
+      "retries",
       "scheme",
       "tls",
       "token",

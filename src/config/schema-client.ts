@@ -4,6 +4,7 @@ import { z } from "zod";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 import { loadBalancer } from "./schema-balancer.ts";
+import { hostConnectionPool, retries } from "./schema-retries.ts";
 import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
 
 const OBJECT = { error: "an object" };
@@ -61,6 +62,8 @@ const connector = {
     .describe("Connections to endpoints kept open in advance, for each destination.")
     .meta({ default: DEFAULTS.client.minConnections }),
   failFast: failFast.optional(),
+  retries: retries.optional(),
+  hostConnectionPool: hostConnectionPool.optional(),
   loadBalancer: loadBalancer.optional(),
   proxyProtocol: clientProxyProtocol.optional(),
 };

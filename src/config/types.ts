@@ -144,10 +144,22 @@ export interface ClientRule {
   readonly connectTimeoutMs?: number;
   readonly maxWaiters?: number;
   readonly minConnections?: number;
+  readonly retryBudget?: RetryBudgetConfig;
+  readonly maxConnectionsPerEndpoint?: number;
   readonly maxConsecutiveFailures?: number;
   readonly failurePenaltyMs?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
+}
+
+/** How many attempts to connect may be retries. */
+export interface RetryBudgetConfig {
+  /** Allowed whatever the number of connections, a second, in the whole process; 0 or more. */
+  readonly minRetriesPerSec: number;
+  /** Allowed for each new connection: 0.2 is one for five. */
+  readonly percentCanRetry: number;
+  /** How long a new connection counts. */
+  readonly ttlMs: number;
 }
 
 /** How an endpoint is chosen for a connection: see docs/guide/balancing.md. */
@@ -200,6 +212,9 @@ export interface DestinationConfig {
   readonly maxWaiters: number;
   /** Warm connections kept, in the whole process. */
   readonly minConnections: number;
+  readonly retryBudget: RetryBudgetConfig;
+  /** Open and being made, to one endpoint at a time, in the whole process; Infinity for no limit. */
+  readonly maxConnectionsPerEndpoint: number;
   readonly maxConsecutiveFailures: number;
   readonly failurePenaltyMs: number;
   readonly loadBalancer: LoadBalancerConfig;

@@ -143,7 +143,7 @@ export class Destination {
   /** A worker has died: its load is gone, and it will release nothing any more. */
   workerDied(worker: number): void {
     for (const entry of this.#entries.values()) {
-      this.#rows.view(entry.spec, worker).clearOwnState();
+      this.#rows.clearWorker(entry.spec, worker);
       if (entry.removal !== undefined) this.released(worker, entry.spec.id, entry.removal.epoch);
     }
   }

@@ -69,6 +69,8 @@ function setup(workers: number) {
           connectTimeoutMs: 1_000,
           maxWaiters: 10,
           minConnections: 0,
+          retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlMs: 10_000 },
+          maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
           maxConsecutiveFailures: 5,
           failurePenaltyMs: 1_000,
           loadBalancer: { kind: "p2c" },

@@ -30,6 +30,8 @@ const SERVER: ServerSettings = {
 const BALANCER: BalancerSettings = {
   maxWaiters: 100,
   minConnections: 0,
+  retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlMs: 10_000 },
+  maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
   maxConsecutiveFailures: 5,
   failurePenaltyMs: 1_000,
 };
