@@ -65,6 +65,11 @@ export class EndpointConnection implements ConnectObserver {
     return this.#socket;
   }
 
+  /** To be called once a connection has lasted for some seconds: see Connector. */
+  watch(): void {
+    if (this.#socket !== undefined) this.#context.connector.watch?.(this.#socket);
+  }
+
   /** Begins to connect. `preamble` goes before TLS, where there is TLS. */
   start(preamble?: Uint8Array): void {
     const { metrics, connector } = this.#context;

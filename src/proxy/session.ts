@@ -7,7 +7,6 @@ import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
 import { NOBODY, peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { CloseReason } from "./close-reason.ts";
-import type { Leaver } from "./drain.ts";
 import { clientFacts } from "./proxy-protocol/client-facts.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import {
@@ -17,19 +16,16 @@ import {
 } from "./proxy-protocol/incoming.ts";
 import { type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
-import {
-  endFields,
-  isLost,
-  phaseOf,
-  type SessionFacts,
-  type SessionState,
-} from "./session-facts.ts";
+import { phaseOf, type SessionFacts, type SessionState } from "./session-facts.ts";
+import { reportEnd, resetReason } from "./session-end.ts";
 import { Side, type SideOwner } from "./side.ts";
 
+/** The kernel is asked to watch over connections to endpoints that have lasted this long. */
+const WATCH_AFTER_MS = 4_000;
 const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
-export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner, Leaver {
+export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner {
   readonly earlyLimitBytes: number;
   readonly #context: SessionContext;
   readonly #downstream: Side;
@@ -94,6 +90,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       received: this.#received,
       connection: this.#connection,
       acceptedMs: this.#acceptedMs,
+      sinceMs: this.#sinceMs,
       rxBytes: this.#downstream.receivedBytes,
       txBytes: this.#downstream.sentBytes,
     };
@@ -155,9 +152,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#downstream.abandon();
   }
 
-  /** Ends the session if nothing has moved for too long; called now and then. */
-  endIfIdle(nowMs: number): void {
+  /** Ends the session if nothing has moved for too long. Called now and then; `lastMs` is when it was called before. */
+  look(nowMs: number, lastMs: number): void {
     if (this.#state !== "streaming") return;
+    const dueMs = this.#sinceMs + WATCH_AFTER_MS;
+    if (dueMs <= nowMs && dueMs > lastMs) this.#connection?.watch();
     const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
     const idleMs = nowMs - this.lastMovedMs(nowMs);
     if (idleMs >= idleTimeoutMs) return this.end("idle_timeout");
@@ -352,8 +351,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    if (isLost(error)) this.#linger(byClient ? "client_lost" : "upstream_lost");
-    else this.#linger(byClient ? "client_reset" : "upstream_reset");
+    this.#linger(resetReason(error, byClient));
     other.reset();
   }
 
@@ -378,23 +376,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   #finish(): void {
     if (this.#state === "closed") return;
-    const { clock, metrics } = this.#context;
-    const streamed = this.#connection !== undefined;
-    const reason = this.#reason ?? (streamed ? "eof" : "client_left");
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    const nowMs = clock.now();
-    metrics.active.add(-1);
-    if (streamed) metrics.duration.observe(nowMs - this.#sinceMs);
-    else {
-      metrics.waiters.add(-1);
-      metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
-    }
-    metrics.ended(reason, streamed, this.#downstream);
-    this.#context.log.debug("connection closed", () =>
-      endFields(reason, this.facts(), this.#client, this.#outgoing, nowMs),
-    );
+    const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
+    reportEnd(this.#context, reason, this.facts(), this.#client, this.#outgoing);
     this.#context.onEnd(this);
   }
 }
