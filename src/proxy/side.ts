@@ -97,7 +97,7 @@ export class Side implements HandshakeOwner {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#discards) return;
+    if (this.#discards) return this.peer.#miss();
     if (this.#timer !== undefined) this.#stopTimer(this.#timer);
     this.receivedBytes += bytes.length;
     this.#received.add(bytes.length);
@@ -153,6 +153,11 @@ export class Side implements HandshakeOwner {
   reset(): void {
     if (this.#held === undefined) this.#socket?.terminate();
     else this.#whenFlushed = "reset";
+  }
+
+  /** Something for this side was dropped: its end must not look like that of a whole stream, if it is not sent yet. */
+  #miss(): void {
+    if (this.#whenFlushed === "shutdown") this.#whenFlushed = "reset";
   }
 
   #send(bytes: Uint8Array): void {
