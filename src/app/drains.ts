@@ -103,24 +103,24 @@ export class Drains {
     }
   }
 
-  /** Those under way, for people. */
+  /** Those under way that have found something, for people. */
   status(): readonly DrainStatus[] {
     const nowMs = this.#parts.clock.now();
-    return this.#parts.sessions.endings.map(({ what, reason, how, sinceMs, total, left }) => {
-      const deadlineMs = how.kind === "drain" ? how.deadlineMs : 0;
-      const leftMs = sinceMs + deadlineMs - nowMs;
-      return {
-        what,
-        reason,
-        ageSeconds: Math.round((nowMs - sinceMs) / 1000),
-        total,
-        left,
-        deadlineSeconds:
-          deadlineMs === Number.POSITIVE_INFINITY
-            ? undefined
-            : Math.max(0, Math.round(leftMs / 1000)),
-      };
-    });
+    return this.#parts.sessions.endings
+      .filter(({ total }) => total > 0)
+      .map(({ what, reason, how, sinceMs, total, left }) => {
+        const deadlineMs = how.kind === "drain" ? how.deadlineMs : 0;
+        const toDeadlineMs = Math.max(0, sinceMs + deadlineMs - nowMs);
+        return {
+          what,
+          reason,
+          ageSeconds: Math.round((nowMs - sinceMs) / 1000),
+          total,
+          left,
+          deadlineSeconds:
+            toDeadlineMs === Number.POSITIVE_INFINITY ? undefined : Math.round(toDeadlineMs / 1000),
+        };
+      });
   }
 
   async #forget(removal: Removal, ids: readonly number[]): Promise<void> {

@@ -81,6 +81,19 @@ describe("Session that is ended in order", () => {
     expect(reasonCounts(world, "drained")).toBe(1);
   });
 
+  test("resets a peer that goes on sending and sending", () => {
+    const { client, upstream, session } = streaming();
+    client.room = 3;
+    upstream.receive("abcdef");
+    session.end("drained", false);
+    for (let count = 0; count < 4; count += 1) upstream.receive("x".repeat(65_536));
+    expect(upstream.state).toBe("open");
+    upstream.receive("x");
+    expect([upstream.state, client.state]).toEqual(["reset", "open"]);
+    client.allow(100);
+    expect([client.written, client.state, session.closed]).toEqual(["abcdef", "reset", true]);
+  });
+
   test("resets peers that do not end within a linger", () => {
     const { world, client, upstream, session } = streaming();
     session.end("idle_timeout");
