@@ -55,6 +55,20 @@ export interface NamerStatus {
   readonly oldestConfirmedSeconds: number | undefined;
 }
 
+/** Connections that are being ended. */
+export interface DrainStatus {
+  /** Which, in words. */
+  readonly what: string;
+  /** One of the close reasons. */
+  readonly reason: string;
+  /** Since it began. */
+  readonly ageSeconds: number;
+  readonly total: number;
+  readonly left: number;
+  /** Until those left are reset; undefined for never. */
+  readonly deadlineSeconds: number | undefined;
+}
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
@@ -64,6 +78,8 @@ export interface Status {
   readonly servers: readonly ServerStatus[];
   readonly destinations: readonly DestinationStatus[];
   readonly namers: readonly NamerStatus[];
+  /** Those under way. */
+  readonly drains: readonly DrainStatus[];
 }
 
 /** The application, as the admin server sees it. */

@@ -20,6 +20,7 @@ beforeAll(() => {
       servers: [],
       destinations: [],
       namers: [],
+      drains: [],
     }),
     config: () => null,
     shutdown: () => calls.push("shutdown"),

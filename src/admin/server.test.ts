@@ -16,6 +16,7 @@ const STATUS: Status = {
   servers: [],
   destinations: [],
   namers: [],
+  drains: [],
 };
 
 const servers: AdminServer[] = [];

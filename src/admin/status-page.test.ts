@@ -28,6 +28,7 @@ const STATUS: Status = {
   servers: [{ router: "default", address: "127.0.0.1:7474", dstName: "/svc/web", tls: true }],
   destinations: [DESTINATION],
   namers: [],
+  drains: [],
 };
 
 /** The page as a person reads it: without tags. */

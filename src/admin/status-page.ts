@@ -1,6 +1,7 @@
 // The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
 import type {
   DestinationStatus,
+  DrainStatus,
   EndpointStatus,
   NamerStatus,
   ServerStatus,
@@ -33,7 +34,7 @@ const MOST_ENDPOINTS = 100;
 
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
-  const { version, state, uptimeSeconds, workers, servers, destinations, namers } = status;
+  const { version, state, uptimeSeconds, workers, servers, destinations, namers, drains } = status;
   const listed = destinations.slice(0, MOST_DESTINATIONS);
   return `<!doctype html>
 <html lang="en">
@@ -50,6 +51,7 @@ export function statusPage(status: Status): string {
 <nav><a href="/metrics">Metrics</a> <a href="/config.json">Configuration</a> <a href="/status.json">This page as JSON</a></nav>
 </header>
 <main>
+${drains.length === 0 ? "" : `<h2>Drains</h2>\n${drainTable(drains)}`}
 <h2>Servers</h2>
 ${serverTable(servers)}
 <h2>Destinations</h2>
@@ -70,6 +72,17 @@ function serverTable(servers: readonly ServerStatus[]): string {
       `<td>${escape(dstName)}</td><td>${escape(router)}</td></tr>`,
   );
   const head = ["Address", "Protocol", "Destination", "Router"];
+  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+}
+
+function drainTable(drains: readonly DrainStatus[]): string {
+  const rows = drains.map(
+    ({ what, reason, ageSeconds, total, left, deadlineSeconds }) =>
+      `<tr><th scope="row">${escape(what)}</th><td>${escape(reason)}</td><td>${duration(ageSeconds)}</td>` +
+      `<td class="n">${left}</td><td class="n">${total}</td>` +
+      `<td>${deadlineSeconds === undefined ? "none" : `in ${duration(deadlineSeconds)}`}</td></tr>`,
+  );
+  const head = ["Connections of", "Reason", "Since", "Left", "Of", "Deadline"];
   return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
 }
 

@@ -2,6 +2,7 @@
 import type { AdminPort, Status } from "../admin/admin-port.ts";
 import { AdminServer } from "../admin/server.ts";
 import type { Config } from "../config/types.ts";
+import { Sessions } from "../control/sessions.ts";
 import { shareOf } from "../control/share.ts";
 import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -13,6 +14,7 @@ import type { LogSettings, ToWorker } from "../wire/messages.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
 import { type BoundServer, listen } from "./listeners.ts";
+import { Drains } from "./drains.ts";
 import { Metrics } from "./metrics.ts";
 import { statusOf } from "./status.ts";
 import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
@@ -39,6 +41,8 @@ export class App implements AdminPort {
   readonly #metrics = new Metrics();
   readonly #servers: readonly BoundServer[];
   readonly #destinations: Destinations;
+  readonly #sessions: Sessions;
+  readonly #drains: Drains;
   readonly #supervisor: Supervisor;
   readonly #startedMs: number;
   readonly #admin: AdminServer;
@@ -57,6 +61,17 @@ export class App implements AdminPort {
     );
     this.#servers = servers;
     this.#admin = admin;
+    this.#sessions = new Sessions({
+      workers: config.workers,
+      broadcast: (message) => this.#supervisor.broadcast(message),
+      clock,
+      log: this.#log,
+    });
+    this.#drains = new Drains({
+      sessions: this.#sessions,
+      broadcast: (message) => this.#supervisor.broadcast(message),
+      clock,
+    });
     this.#destinations = new Destinations({
       config,
       registry,
@@ -64,6 +79,7 @@ export class App implements AdminPort {
       rng,
       logger,
       broadcast: (message) => this.#supervisor.broadcast(message),
+      drains: this.#drains,
     });
     this.#supervisor = new Supervisor({
       workers: config.workers,
@@ -78,7 +94,11 @@ export class App implements AdminPort {
       restarts: registry.counter(PROCESS_METRICS.workerRestarts),
       replay: (index) => this.#replay(index),
       onReleased: (worker, id, epoch) => this.#destinations.released(worker, id, epoch),
-      onDied: (worker) => this.#destinations.workerDied(worker),
+      onDied: (worker) => {
+        this.#destinations.workerDied(worker);
+        this.#sessions.workerDied(worker);
+      },
+      onSessions: (worker, message) => this.#sessions.apply(worker, message),
     });
   }
 
@@ -113,6 +133,7 @@ export class App implements AdminPort {
       servers: this.#servers,
       destinations: this.#destinations.all,
       namers: this.#destinations.namers,
+      drains: this.#drains.status(),
     });
   }
 
@@ -125,7 +146,8 @@ export class App implements AdminPort {
   }
 
   /**
-   * Accepts no more, lets connections end for up to the grace time, then ends the process with code 0. A second call
+   * Accepts no more, lets connections end for up to the grace time, ends them one by one over the last part of it, then
+   * ends the process with code 0. A second call
    * ends it at once with `secondCode`.
    */
   stop(secondCode: number): void {
@@ -151,8 +173,11 @@ export class App implements AdminPort {
     this.#state = "draining";
     this.#log.info("shutting down", () => ({ graceMs: config.admin.graceMs }));
     for (const { socket } of this.#servers) socket.close();
+    const { graceMs, drainWindowMs } = config.admin;
+    if (drainWindowMs > 0)
+      clock.after(graceMs - drainWindowMs, () => this.#drains.process(config.admin));
     const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
-    clock.after(config.admin.graceMs, () => {
+    clock.after(graceMs, () => {
       this.#log.warn("grace is over, closing what is left");
       this.#supervisor.destroySessions();
       clock.after(DESTROY_MS, giveUp);
@@ -174,7 +199,7 @@ export class App implements AdminPort {
     const messages = this.#destinations.replay(index);
     for (const { id, router, config, socket } of this.#servers) {
       const destination = this.#destinations.idOf(router.label, config.dstName);
-      if (destination === undefined) continue;
+      if (destination === undefined || this.#drains.isClosed(id)) continue;
       messages.push({
         type: "add-server",
         server: id,
@@ -187,7 +212,10 @@ export class App implements AdminPort {
         proxyProtocol: config.proxyProtocol,
         connectTimeoutMs: config.connectTimeoutMs,
         connectionLifetimeMs: config.connectionLifetimeMs,
+        connectionLifetimeJitter: config.connectionLifetimeJitter,
         idleTimeoutMs: config.idleTimeoutMs,
+        halfClosedTimeoutMs: config.halfClosedTimeoutMs,
+        socketOptions: config.socketOptions,
         maxConcurrency: shareOf(config.maxConcurrency, index, workers),
       });
     }

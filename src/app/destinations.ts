@@ -13,6 +13,7 @@ import type { Rng } from "../lib/rng.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { AddDestination, ToWorker } from "../wire/messages.ts";
+import type { Drains } from "./drains.ts";
 
 /** What destinations are made of. */
 export interface DestinationsParts {
@@ -22,6 +23,8 @@ export interface DestinationsParts {
   readonly rng: Rng;
   readonly logger: LoggerFactory;
   readonly broadcast: (message: ToWorker) => void;
+  /** For the sessions of endpoints that leave their name. */
+  readonly drains: Pick<Drains, "removed" | "returned">;
 }
 
 interface Followed {
@@ -126,6 +129,12 @@ export class Destinations {
     }
   }
 
+  #onRemoved(key: string, ids: readonly number[]): void {
+    const followed = this.#followed.get(key);
+    if (followed !== undefined)
+      this.#parts.drains.removed(followed.destination, ids, followed.client.drain);
+  }
+
   #addRouter(router: RouterConfig): void {
     for (const path of new Set(router.servers.map(({ dstName }) => dstName))) {
       const destination = new Destination({
@@ -139,6 +148,8 @@ export class Destinations {
           this.#nextEndpointId += 1;
           return this.#nextEndpointId;
         },
+        onRemoved: (ids) => this.#onRemoved(keyOf(router.label, path), ids),
+        onReturned: (ids) => this.#parts.drains.returned(ids),
       });
       this.#followed.set(keyOf(router.label, path), {
         destination,

@@ -1,5 +1,10 @@
 // The state of the whole proxy as the admin port shows it.
-import type { DestinationStatus, EndpointStatus, Status } from "../admin/admin-port.ts";
+import type {
+  DestinationStatus,
+  DrainStatus,
+  EndpointStatus,
+  Status,
+} from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -16,6 +21,7 @@ export interface StatusParts {
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
+  readonly drains: readonly DrainStatus[];
 }
 
 export function statusOf(parts: StatusParts): Status {
@@ -34,6 +40,7 @@ export function statusOf(parts: StatusParts): Status {
       destinationStatus(destination, parts.nowMs),
     ),
     namers: parts.namers,
+    drains: parts.drains,
   };
 }
 

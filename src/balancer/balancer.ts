@@ -43,6 +43,8 @@ export interface BalancerSettings extends EjectionPolicy {
 
 /** What a balancer is made of. */
 export interface BalancerParts {
+  /** Id of the destination, for those who ask its connections; default 0. */
+  readonly destination?: number;
   readonly settings: BalancerSettings;
   readonly pickers: Pickers;
   readonly connector: Connector;
@@ -71,6 +73,7 @@ export interface EndpointsUpdate {
 
 /** Balances one destination on one worker. */
 export class Balancer implements ConnectionContext, WaitSource, WarmSource {
+  readonly destination: number;
   readonly connector: Connector;
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
@@ -94,6 +97,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   constructor(parts: BalancerParts) {
     const { settings, clock, rng } = parts;
     this.#parts = parts;
+    this.destination = parts.destination ?? 0;
     this.connector = parts.connector;
     this.clock = clock;
     this.metrics = parts.metrics;
@@ -126,7 +130,14 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
         : new EndpointLimit({ max, pool: this.#pool, clock, metrics: metrics.placeQueue });
     const onConnectionEnd = (endpoint: Endpoint): void => this.#releaseIfUnused(endpoint);
     const { latencies } = this;
-    this.#probeContext = { connector, clock, metrics, latencies, onConnectionEnd };
+    this.#probeContext = {
+      destination: this.destination,
+      connector,
+      clock,
+      metrics,
+      latencies,
+      onConnectionEnd,
+    };
     this.sample();
   }
 

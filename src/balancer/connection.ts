@@ -25,6 +25,8 @@ export interface ConnectionContext {
   readonly metrics: BalancerMetrics;
   /** To be told of waits for endpoints; undefined where nobody wants to know. */
   readonly latencies: Latencies | undefined;
+  /** Id of the destination. */
+  readonly destination: number;
   /** A connection that stood has ended. */
   onConnectionEnd(endpoint: Endpoint): void;
 }
@@ -53,9 +55,19 @@ export class EndpointConnection implements ConnectObserver {
     return this.#context.connector.tls !== undefined;
   }
 
+  /** Id of the destination that it belongs to. */
+  get destination(): number {
+    return this.#context.destination;
+  }
+
   /** The socket once the connection stands. */
   get socket(): Socket | undefined {
     return this.#socket;
+  }
+
+  /** To be called once a connection has lasted for some seconds: see Connector. */
+  watch(): void {
+    if (this.#socket !== undefined) this.#context.connector.watch?.(this.#socket);
   }
 
   /** Begins to connect. `preamble` goes before TLS, where there is TLS. */

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sessionDefaults } from "../config/compile-sessions.ts";
 import type { Config, ServerConfig } from "../config/types.ts";
 import type { Output } from "./output.ts";
 import { serve } from "./run.ts";
@@ -82,11 +83,12 @@ function demoConfig(rootDir: string, ports: Ports): Config {
     proxyProtocol: undefined,
     connectTimeoutMs: 10_000,
     connectionLifetimeMs: Number.POSITIVE_INFINITY,
+    ...sessionDefaults(),
     idleTimeoutMs: Number.POSITIVE_INFINITY,
     maxConcurrency: 1_000,
   };
   return {
-    admin: { ip: "127.0.0.1", port: ports.admin, graceMs: 1_000 },
+    admin: { ip: "127.0.0.1", port: ports.admin, graceMs: 1_000, drainWindowMs: 0 },
     namers: [],
     routers: [
       {

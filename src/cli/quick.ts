@@ -1,4 +1,5 @@
 // The configuration that the quick form of the command line stands for.
+import { sessionDefaults } from "../config/compile-sessions.ts";
 import { DEFAULTS, limit, seconds } from "../config/defaults.ts";
 import type { Config } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -12,8 +13,9 @@ export function quickConfig(command: QuickCommand): { config: Config; source: un
   const interpreter = { kind: "io.l5d.namerd.http", baseUrl, namespace } as const;
   const periodMs = seconds(command.intervalSecs);
   const { requestTimeoutMs } = DEFAULTS.namerd;
+  const graceMs = seconds(DEFAULTS.admin.graceSecs);
   const config: Config = {
-    admin: { ...admin, graceMs: seconds(DEFAULTS.admin.graceSecs) },
+    admin: { ...admin, graceMs, drainWindowMs: graceMs / 2 },
     namers: [],
     routers: [
       {
@@ -27,6 +29,7 @@ export function quickConfig(command: QuickCommand): { config: Config; source: un
             proxyProtocol: undefined,
             connectTimeoutMs: limit(DEFAULTS.server.connectTimeoutMs),
             connectionLifetimeMs: limit(seconds(DEFAULTS.server.connectionLifetimeSecs)),
+            ...sessionDefaults(),
             idleTimeoutMs: limit(seconds(DEFAULTS.server.idleTimeoutSecs)),
             maxConcurrency: DEFAULTS.server.maxConcurrency,
           },

@@ -17,6 +17,16 @@ describe("clientFor()", () => {
       maxConsecutiveFailures: 5,
       failurePenaltyMs: 60_000,
       loadBalancer: { kind: "p2c" },
+      socketOptions: {
+        keepAlive: { idleSecs: 60, intervalSecs: 10, probes: 6 },
+        userTimeoutMs: 0,
+      },
+      drain: {
+        onRemoval: "keep",
+        windowMs: 30_000,
+        maxPerSecond: Number.POSITIVE_INFINITY,
+        deadlineMs: 300_000,
+      },
     });
   });
 

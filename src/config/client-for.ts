@@ -2,6 +2,7 @@
 import { pathStartsWith } from "../naming/path.ts";
 import { DEFAULTS, limit, seconds } from "./defaults.ts";
 import { retryBudgetOf } from "./compile-retries.ts";
+import { drain, socketOptions } from "./compile-sessions.ts";
 import type { ClientConfig, DestinationConfig } from "./types.ts";
 
 const UNRULED: DestinationConfig = {
@@ -15,12 +16,14 @@ const UNRULED: DestinationConfig = {
   failurePenaltyMs: seconds(DEFAULTS.client.failurePenaltySecs),
   loadBalancer: { kind: DEFAULTS.client.loadBalancer },
   proxyProtocol: undefined,
+  socketOptions: socketOptions(DEFAULTS.socketOptions),
+  drain: drain(DEFAULTS.drain),
 };
 
 /**
  * The settings for the destination `path`: defaults, overlaid by every rule whose prefix covers it, in the order of the
- * file, so that later rules win key by key. `tls` and `loadBalancer` are one key each: a later one replaces
- * an earlier one whole.
+ * file, so that later rules win key by key. `tls`, `loadBalancer`, `socketOptions` and `drain` are one key each: a
+ * later one replaces an earlier one whole.
  */
 export function clientFor(rules: ClientConfig, path: string): DestinationConfig {
   const merged = { ...UNRULED };

@@ -23,7 +23,7 @@ function file(...routers: readonly string[]): string {
 describe("a configuration", () => {
   test("has every default", () => {
     expect(configFrom(file(router({})))).toEqual({
-      admin: { ip: "127.0.0.1", port: 9989, graceMs: 10_000 },
+      admin: { ip: "127.0.0.1", port: 9989, graceMs: 10_000, drainWindowMs: 5_000 },
       bufferSizeBytes: 16_384,
       workers: 1,
       namers: [],
@@ -46,7 +46,13 @@ describe("a configuration", () => {
               proxyProtocol: undefined,
               connectTimeoutMs: 10_000,
               connectionLifetimeMs: Number.POSITIVE_INFINITY,
+              connectionLifetimeJitter: 0.1,
               idleTimeoutMs: Number.POSITIVE_INFINITY,
+              halfClosedTimeoutMs: 3_600_000,
+              socketOptions: {
+                keepAlive: { idleSecs: 60, intervalSecs: 10, probes: 6 },
+                userTimeoutMs: 0,
+              },
               maxConcurrency: 100_000,
             },
           ],

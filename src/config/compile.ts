@@ -7,6 +7,7 @@ import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
 import { retryBudgetOf } from "./compile-retries.ts";
+import { drain, drainWindowMs, socketOptions } from "./compile-sessions.ts";
 import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
 import { PemFiles } from "./pem-files.ts";
@@ -32,6 +33,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
       ip: canonicalIp(admin.ip) ?? admin.ip,
       port: admin.port,
       graceMs: seconds(admin.graceSecs),
+      drainWindowMs: drainWindowMs(admin, ["admin"], problems),
     },
     namers: compiler.namers(file),
     routers: file.routers.map((router, index) => compiler.router(router, ["routers", index])),
@@ -80,7 +82,10 @@ class Compiler {
         serverProxyProtocol(server.proxyProtocol, [...path, "proxyProtocol"], this.#problems),
       connectTimeoutMs: limit(server.connectTimeoutMs),
       connectionLifetimeMs: limit(seconds(server.connectionLifetimeSecs)),
+      connectionLifetimeJitter: server.connectionLifetimeJitterPercent / 100,
       idleTimeoutMs: limit(seconds(server.idleTimeoutSecs)),
+      halfClosedTimeoutMs: limit(seconds(server.halfClosedTimeoutSecs)),
+      socketOptions: socketOptions(server.socketOptions),
       maxConcurrency: server.maxConcurrency,
     };
   }
@@ -138,6 +143,7 @@ class Compiler {
     const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
     const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
     const { loadBalancer, proxyProtocol, retries, hostConnectionPool } = connector;
+    const { socketOptions: options, drain: draining } = connector;
     const maxSize = hostConnectionPool?.maxSize;
     return {
       prefix,
@@ -150,6 +156,8 @@ class Compiler {
       ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
       ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
       ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),
+      ...(options && { socketOptions: socketOptions(options) }),
+      ...(draining && { drain: drain(draining, [...path, "drain"], this.#problems) }),
       ...(proxyProtocol && {
         proxyProtocol: clientProxyProtocol(
           proxyProtocol,

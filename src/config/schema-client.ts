@@ -5,6 +5,7 @@ import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 import { loadBalancer } from "./schema-balancer.ts";
 import { hostConnectionPool, retries } from "./schema-retries.ts";
+import { drain, socketOptions } from "./schema-sessions.ts";
 import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
 
 const OBJECT = { error: "an object" };
@@ -66,6 +67,8 @@ const connector = {
   hostConnectionPool: hostConnectionPool.optional(),
   loadBalancer: loadBalancer.optional(),
   proxyProtocol: clientProxyProtocol.optional(),
+  socketOptions: socketOptions("endpoints").optional(),
+  drain: drain.optional(),
 };
 
 /** Settings of connections to endpoints. */

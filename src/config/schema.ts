@@ -6,6 +6,7 @@ import * as field from "./fields.ts";
 import { client } from "./schema-client.ts";
 import { interpreter } from "./schema-interpreter.ts";
 import { namers } from "./schema-namers.ts";
+import { socketOptions } from "./schema-sessions.ts";
 import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
 
 const OBJECT = { error: "an object" };
@@ -26,7 +27,13 @@ const admin = z
       graceSecs: field
         .duration("seconds", 0)
         .default(DEFAULTS.admin.graceSecs)
-        .describe("How long a graceful shutdown lets connections end before it closes them."),
+        .describe("How long a graceful shutdown lets connections end before it resets them."),
+      drainWindowSecs: field
+        .duration("seconds", 0)
+        .optional()
+        .describe(
+          "The last part of graceSecs, over which connections that are left are ended one by one. Half of graceSecs when absent.",
+        ),
     },
     OBJECT,
   )
@@ -93,10 +100,21 @@ const server = z.strictObject(
       .limitOf("seconds")
       .default(DEFAULTS.server.connectionLifetimeSecs)
       .describe("Longest life of a connection once it has an endpoint. 0: no limit."),
+    connectionLifetimeJitterPercent: field
+      .whole("a whole number from 0 to 100", 0, 100)
+      .default(DEFAULTS.server.connectionLifetimeJitterPercent)
+      .describe(
+        "Lives are shorter than connectionLifetimeSecs by up to this part of it, so that connections made at once do not end at once.",
+      ),
     idleTimeoutSecs: field
       .limitOf("seconds")
       .default(DEFAULTS.server.idleTimeoutSecs)
       .describe("Longest time without a byte in either direction. 0: no limit."),
+    halfClosedTimeoutSecs: field
+      .limitOf("seconds")
+      .default(DEFAULTS.server.halfClosedTimeoutSecs)
+      .describe("Longest time without a byte once one direction has ended (FIN). 0: no limit."),
+    socketOptions: socketOptions("clients").prefault({}),
     maxConcurrency: field
       .count(1)
       .default(DEFAULTS.server.maxConcurrency)

@@ -21,6 +21,8 @@ export interface AdminConfig {
   readonly port: number;
   /** How long a graceful shutdown lets connections end. */
   readonly graceMs: number;
+  /** The last part of it, over which those that are left are ended one by one. */
+  readonly drainWindowMs: number;
 }
 
 export interface RouterConfig {
@@ -93,10 +95,42 @@ export interface ServerConfig {
   readonly connectTimeoutMs: number;
   /** Longest life of a connection once its endpoint is in hand; Infinity for no limit. */
   readonly connectionLifetimeMs: number;
+  /** Lives are drawn from the longest one down to this part less, 0 to 1. */
+  readonly connectionLifetimeJitter: number;
   /** Longest time without a byte in either direction; Infinity for no limit. */
   readonly idleTimeoutMs: number;
+  /** The same once one direction has ended. */
+  readonly halfClosedTimeoutMs: number;
+  readonly socketOptions: SocketOptions;
   /** Connections at a time, in the whole process; more wait in the kernel's queue. */
   readonly maxConcurrency: number;
+}
+
+/** How the kernel finds out that a peer has vanished. */
+export interface SocketOptions {
+  /** Probes of connections on which nothing moves; undefined: none. */
+  readonly keepAlive: KeepAlive | undefined;
+  /** Longest time that what was sent may stay unacknowledged; 0: as the system has it. */
+  readonly userTimeoutMs: number;
+}
+
+/** The peer is given up when `probes` in a row have no answer. */
+export interface KeepAlive {
+  /** Silence before the first probe. */
+  readonly idleSecs: number;
+  readonly intervalSecs: number;
+  readonly probes: number;
+}
+
+/** What becomes of the connections of an endpoint that leaves its name. */
+export interface DrainConfig {
+  readonly onRemoval: "keep" | "drain" | "cut";
+  /** The ends are spread over this time. */
+  readonly windowMs: number;
+  /** In the whole process; Infinity for no cap. */
+  readonly maxPerSecond: number;
+  /** What is left then is reset; Infinity for never. */
+  readonly deadlineMs: number;
 }
 
 export interface ServerTlsConfig {
@@ -150,6 +184,8 @@ export interface ClientRule {
   readonly failurePenaltyMs?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
+  readonly socketOptions?: SocketOptions;
+  readonly drain?: DrainConfig;
 }
 
 /** How many attempts to connect may be retries. */
@@ -220,4 +256,6 @@ export interface DestinationConfig {
   readonly loadBalancer: LoadBalancerConfig;
   /** Undefined: connections begin with the client's bytes. */
   readonly proxyProtocol: ClientProxyProtocolConfig | undefined;
+  readonly socketOptions: SocketOptions;
+  readonly drain: DrainConfig;
 }

@@ -74,6 +74,13 @@ function setup(workers: number) {
           maxConsecutiveFailures: 5,
           failurePenaltyMs: 1_000,
           loadBalancer: { kind: "p2c" },
+          socketOptions: { keepAlive: undefined, userTimeoutMs: 0 },
+          drain: {
+            onRemoval: "keep",
+            windowMs: 0,
+            maxPerSecond: Number.POSITIVE_INFINITY,
+            deadlineMs: 0,
+          },
         },
       },
       {
@@ -88,12 +95,16 @@ function setup(workers: number) {
         proxyProtocol: undefined,
         connectTimeoutMs: 20,
         connectionLifetimeMs: Number.POSITIVE_INFINITY,
+        connectionLifetimeJitter: 0,
         idleTimeoutMs: Number.POSITIVE_INFINITY,
+        halfClosedTimeoutMs: Number.POSITIVE_INFINITY,
+        socketOptions: { keepAlive: undefined, userTimeoutMs: 0 },
         maxConcurrency: 100,
       },
     ],
     onReleased: () => {},
     onDied: (worker) => died.push(worker),
+    onSessions: () => {},
   });
   const accepted = (): number => {
     const family = aggregate

@@ -6,6 +6,7 @@ import type { Aggregate } from "../telemetry/aggregate.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Counter, Gauge } from "../telemetry/metrics.ts";
 import type { LogSettings, ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
+import type { EndingProgress, SessionList } from "../wire/session-messages.ts";
 import { Outbox } from "./outbox.ts";
 
 const RESTART_BACKOFF = { baseMs: 10, maxMs: 5_000 };
@@ -30,6 +31,8 @@ export interface SupervisorParts {
   readonly replay: (index: number) => readonly ToWorker[];
   readonly onReleased: (worker: number, id: number, epoch: number) => void;
   readonly onDied: (worker: number) => void;
+  /** A worker tells of its sessions. */
+  readonly onSessions: (worker: number, message: EndingProgress | SessionList) => void;
 }
 
 interface Slot {
@@ -74,9 +77,11 @@ export class Supervisor {
     return promise;
   }
 
-  /** Tells every worker. One that starts later is told by `replay`. */
-  broadcast(message: ToWorker): void {
-    for (const { outbox } of this.#slots) outbox?.push(message);
+  /** Tells every worker; answers which were there. One that starts later is told by `replay`. */
+  broadcast(message: ToWorker): readonly number[] {
+    const told = this.#slots.filter(({ outbox }) => outbox !== undefined);
+    for (const { outbox } of told) outbox?.push(message);
+    return told.map(({ index }) => index);
   }
 
   /** Lets sessions end; resolves when no worker has any left. */
@@ -145,6 +150,9 @@ export class Supervisor {
         return onMetrics(message.event);
       case "released":
         return this.#parts.onReleased(slot.index, message.id, message.epoch);
+      case "ending":
+      case "sessions":
+        return this.#parts.onSessions(slot.index, message);
       case "drained":
         slot.drained = true;
         return this.#checkDrained();

@@ -30,6 +30,20 @@ export const CLOSE_REASONS = {
   queue_full: failure("maxWaiters sessions were waiting already."),
   idle_timeout: timeout("No byte came from either side for idleTimeoutSecs."),
   lifetime: timeout("The connection reached connectionLifetimeSecs."),
+  half_closed_timeout: timeout(
+    "One direction had ended, and nothing moved in the other for halfClosedTimeoutSecs.",
+  ),
+  client_lost: timeout(
+    "The client answered neither probes nor data: TCP keepalive or the user timeout gave it up.",
+  ),
+  upstream_lost: timeout(
+    "The endpoint answered neither probes nor data: TCP keepalive or the user timeout gave it up.",
+  ),
+  drained: close("A drain ended both directions in order; what had been read was delivered."),
+  drain_deadline: failure("The deadline of a drain had come, and the connection was reset."),
+  killed: failure("An operator ended the connection."),
+  endpoint_removed: failure("The endpoint left its name, and onRemoval is cut."),
+  endpoint_unhealthy: failure("The endpoint was found unhealthy, and its connections are cut."),
   shutdown: failure("The process ended before the connection did."),
   internal: failure("A defect of linkerd-tcp; the log says more."),
 } as const satisfies Readonly<Record<string, Meaning>>;

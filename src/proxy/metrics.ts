@@ -79,7 +79,9 @@ export class ServerMetrics {
   }
 
   /** Counts the end of a session; `streaming` says whether an endpoint had been in hand. */
-  ended(reason: CloseReason, streaming: boolean): void {
+  ended(reason: CloseReason, streaming: boolean, rxBytes: number, txBytes: number): void {
+    this.connectionRxBytes.observe(rxBytes);
+    this.connectionTxBytes.observe(txBytes);
     const { outcome, cause } = CLOSE_REASONS[reason];
     this.#reasons.get(reason)?.add(1);
     if (outcome === "close") return this.#closes.add(1);

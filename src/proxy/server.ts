@@ -9,11 +9,12 @@ import { SessionContext, type SessionParts, type SessionSettings } from "./sessi
 
 /** A server at its limit says so no more often than this. */
 const LIMIT_LOG_PERIOD_MS = 60_000;
+/** Sessions are looked at this often, more often where a limit is short. */
+const LOOK_PERIOD_MS = 5_000;
 /** Pause before listening is tried again when descriptors have run out. */
 const LISTEN_RETRY_MS = 100;
 
 export interface ServerSettings extends SessionSettings {
-  readonly idleTimeoutMs: number;
   /** Sessions at a time; 0 accepts nothing. */
   readonly maxConcurrency: number;
 }
@@ -30,9 +31,9 @@ export class Server implements DescriptorUser {
   readonly #maxConcurrency: number;
   readonly #resumeAt: number;
   readonly #sessions = new Set<Session>();
-  readonly #idleTimeoutMs: number;
   #listener: Listener | undefined;
-  #cancelIdleSearch: Cancel | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #cancelLook: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #draining = false;
   /** The limit is not logged again before this. */
@@ -46,7 +47,6 @@ export class Server implements DescriptorUser {
     this.#maxConcurrency = settings.maxConcurrency;
     // Small limits are kept filled; large ones free some places before accepting goes on.
     this.#resumeAt = settings.maxConcurrency - 1 - Math.min(64, settings.maxConcurrency >> 4);
-    this.#idleTimeoutMs = settings.idleTimeoutMs;
     parts.descriptors.subscribe(this);
   }
 
@@ -55,13 +55,18 @@ export class Server implements DescriptorUser {
     return this.#sessions.size;
   }
 
+  get sessions(): Iterable<Session> {
+    return this.#sessions;
+  }
+
   /** Begins to accept on `listener`, whose connections come to `accept`. */
   listen(listener: Listener): void {
     this.#listener = listener;
     this.#updateAccepting();
-    if (this.#idleTimeoutMs === Number.POSITIVE_INFINITY) return;
-    const everyMs = Math.min(5_000, Math.max(50, this.#idleTimeoutMs / 8));
-    this.#cancelIdleSearch = this.#context.clock.every(everyMs, () => this.#closeIdle());
+    const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
+    const shortestMs = Math.min(idleTimeoutMs, halfClosedTimeoutMs);
+    const everyMs = Math.min(LOOK_PERIOD_MS, Math.max(50, shortestMs / 8));
+    this.#cancelLook = this.#context.clock.every(everyMs, () => this.#look());
   }
 
   /** Makes the session of an accepted connection. */
@@ -87,12 +92,17 @@ export class Server implements DescriptorUser {
     this.#updateAccepting();
   }
 
-  /** Accepts no more; calls `onDrained` once, when no session is left. */
-  drain(onDrained: () => void): void {
+  /** Accepts no more; sessions go on. */
+  stopAccepting(): void {
     this.#draining = true;
-    this.#onDrained = onDrained;
     this.#cancelRetry?.();
     this.#listener?.close();
+  }
+
+  /** Accepts no more; calls `onDrained` once, when no session is left. */
+  drain(onDrained: () => void): void {
+    this.stopAccepting();
+    this.#onDrained = onDrained;
     if (this.#sessions.size === 0) this.#drained();
   }
 
@@ -105,7 +115,7 @@ export class Server implements DescriptorUser {
     this.#sessions.delete(session);
     this.#descriptors.give();
     if (this.#draining) {
-      if (this.#sessions.size === 0) this.#drained();
+      if (this.#sessions.size === 0 && this.#onDrained !== undefined) this.#drained();
       return;
     }
     if (this.#listener?.accepting === false && this.#sessions.size <= this.#resumeAt)
@@ -113,7 +123,7 @@ export class Server implements DescriptorUser {
   }
 
   #drained(): void {
-    this.#cancelIdleSearch?.();
+    this.#cancelLook?.();
     this.#context.stop();
     const onDrained = this.#onDrained;
     this.#onDrained = undefined;
@@ -147,8 +157,10 @@ export class Server implements DescriptorUser {
     this.#cancelRetry = this.#context.clock.after(LISTEN_RETRY_MS, () => this.#updateAccepting());
   }
 
-  #closeIdle(): void {
+  #look(): void {
     const nowMs = this.#context.clock.now();
-    for (const session of this.#sessions) session.closeIfIdle(nowMs, this.#idleTimeoutMs);
+    const lastMs = this.#lookedMs;
+    this.#lookedMs = nowMs;
+    for (const session of this.#sessions) session.look(nowMs, lastMs);
   }
 }

@@ -5,6 +5,7 @@ import { DeadlineQueue } from "../lib/deadlines.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { StartTls } from "../transport/server-upgrade.ts";
+import { Lifetimes } from "./lifetimes.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { IncomingRule } from "./proxy-protocol/incoming.ts";
 import type { Session } from "./session.ts";
@@ -20,6 +21,11 @@ export interface SessionSettings {
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly connectionLifetimeMs: number;
+  /** Lifetimes are drawn from this part of the whole below it, 0 to 1: connections made at once end at different times. */
+  readonly connectionLifetimeJitter: number;
+  readonly idleTimeoutMs: number;
+  /** One direction has ended, and nothing moves in the other. */
+  readonly halfClosedTimeoutMs: number;
   /** Bytes of a client that are kept while it has no endpoint, before it is no longer read from. */
   readonly earlyLimitBytes: number;
 }
@@ -56,7 +62,7 @@ export class SessionContext {
   readonly handshakeDeadlines: DeadlineQueue;
   /** The wait of a client that has ended its direction. */
   readonly halfClosedDeadlines: DeadlineQueue;
-  readonly lifetimeDeadlines: DeadlineQueue;
+  readonly lifetimes: Lifetimes;
   /** Time for a side to take what its peer sent before a reset. */
   readonly lingerDeadlines: DeadlineQueue;
   readonly #deadlines: DeadlineQueue[] = [];
@@ -76,13 +82,20 @@ export class SessionContext {
     this.headerDeadlines = this.#queue(parts.incoming?.timeoutMs ?? Number.POSITIVE_INFINITY);
     this.handshakeDeadlines = this.#queue(settings.handshakeTimeoutMs);
     this.halfClosedDeadlines = this.#queue(HALF_CLOSED_WAIT_MS);
-    this.lifetimeDeadlines = this.#queue(settings.connectionLifetimeMs);
+    const { connectionLifetimeMs, connectionLifetimeJitter } = settings;
+    this.lifetimes = new Lifetimes(
+      clock,
+      parts.rng,
+      connectionLifetimeMs,
+      connectionLifetimeJitter,
+    );
     this.lingerDeadlines = this.#queue(LINGER_MS);
   }
 
   /** Gives up all timers: no session is left. */
   stop(): void {
     for (const queue of this.#deadlines) queue.stop();
+    this.lifetimes.stop();
   }
 
   #queue(periodMs: number): DeadlineQueue {

@@ -221,8 +221,11 @@ describe("Session while streaming", () => {
     const world = fakeWorld({ connectionLifetimeMs: 5_000 });
     const { client, upstream } = streaming(world);
     world.clock.advance(4_999);
-    expect(client.state).toBe("open");
+    expect(client.finished).toBe(false);
     world.clock.advance(1);
+    expect([client.finished, upstream.finished]).toEqual([true, true]);
+    client.receiveEnd();
+    upstream.receiveEnd();
     expect([client.state, upstream.state]).toEqual(["closed", "closed"]);
     expect(world.metric("l5d_srv_stream_failure_total", "timeout")).toBe(1);
     expect(reasonCounts(world, "lifetime")).toBe(1);

@@ -1,7 +1,6 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
 import type { EndpointConnection } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
-import { formatAddress } from "../lib/address.ts";
 import { hashAddress } from "../lib/hash.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
@@ -15,12 +14,14 @@ import {
   IncomingHeader,
   type IncomingRule,
 } from "./proxy-protocol/incoming.ts";
-import { idText, type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
+import { type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
+import { phaseOf, type SessionFacts, type SessionState } from "./session-facts.ts";
+import { reportEnd, resetReason } from "./session-end.ts";
 import { Side, type SideOwner } from "./side.ts";
 
-type State = "identifying" | "handshaking" | "waiting" | "streaming" | "closing" | "closed";
-
+/** The kernel is asked to watch over connections to endpoints that have lasted this long. */
+const WATCH_AFTER_MS = 4_000;
 const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
@@ -31,7 +32,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   readonly #acceptedMs: number;
   /** For the log line at the end, when the socket no longer tells. */
   readonly #client: string | undefined;
-  #state: State;
+  #state: SessionState;
   #reason: CloseReason | undefined;
   #wait: Wait | undefined;
   #connection: EndpointConnection | undefined;
@@ -45,9 +46,9 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   #deadline: Deadline | undefined;
   /** Header, then handshake, then half-closed wait: shorter than the connect deadline that runs meanwhile. */
   #innerDeadline: Deadline | undefined;
-  /** For the server's search for idle sessions: bytes moved and when they last did. */
-  #seenBytes = -1;
-  #activeMs = 0;
+  /** What the last look has found to have moved, and when that was. */
+  #seenBytes = 0;
+  #activeMs: number;
 
   constructor(context: SessionContext, socket: Socket) {
     const { settings, clock, log, metrics } = context;
@@ -55,6 +56,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.earlyLimitBytes = settings.earlyLimitBytes;
     this.#acceptedMs = clock.now();
     this.#sinceMs = this.#acceptedMs;
+    this.#activeMs = this.#acceptedMs;
     this.#client = log.enabled("debug") ? peerAddress(socket) : undefined;
     this.#state = settings.tls ? "handshaking" : "waiting";
     this.#downstream = new Side(this, metrics.rxBytes, metrics.txBytes);
@@ -78,26 +80,88 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     return this.#downstream;
   }
 
+  /** What can be told of it now. */
+  facts(): SessionFacts {
+    const { socket, ended, peer } = this.#downstream;
+    return {
+      phase: phaseOf(this.#state, ended || peer.ended),
+      socket,
+      tls: this.#context.settings.tls,
+      received: this.#received,
+      connection: this.#connection,
+      acceptedMs: this.#acceptedMs,
+      sinceMs: this.#sinceMs,
+      rxBytes: this.#downstream.receivedBytes,
+      txBytes: this.#downstream.sentBytes,
+    };
+  }
+
+  /** Whether it is over. */
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /** Whether it has no endpoint yet. */
+  get connecting(): boolean {
+    return this.#connection === undefined;
+  }
+
+  /** Whether bytes wait to be delivered. */
+  get holding(): boolean {
+    return this.#downstream.holding || this.#downstream.peer.holding;
+  }
+
+  /** When a look first found what has moved by now. Before there is an endpoint nothing moves. */
+  lastMovedMs(nowMs: number): number {
+    const { receivedBytes, sentBytes, ended, peer } = this.#downstream;
+    // An end is a movement too: each adds something, so that none goes unnoticed.
+    const seen = receivedBytes + sentBytes + (ended ? 1 : 0) + (peer.ended ? 1 : 0);
+    if (seen !== this.#seenBytes) {
+      this.#seenBytes = seen;
+      this.#activeMs = nowMs;
+    }
+    return this.#activeMs;
+  }
+
+  /**
+   * Ends both directions in order: what was read is delivered, what comes later is dropped. Without an endpoint there
+   * is nothing to deliver, and it is reset. `lingers`: what takes longer than a linger is reset; else the caller sees
+   * to that.
+   */
+  end(reason: CloseReason, lingers = true): void {
+    if (this.#state === "closing" || this.#state === "leaving") return;
+    if (this.#state !== "streaming") return this.destroy(reason);
+    this.#reason = reason;
+    this.#state = "leaving";
+    this.#clearDeadlines();
+    if (lingers) this.#deadline = this.#context.lingerDeadlines.set(this);
+    const { peer } = this.#downstream;
+    peer.leave();
+    this.#downstream.leave();
+  }
+
   /** Ends the session now, whatever it is doing. */
   destroy(reason: CloseReason): void {
     if (this.#state === "closed") return;
-    this.#reason ??= reason;
+    // An end in order that was not one: bytes are lost.
+    if (this.#reason === undefined || (this.#state === "leaving" && this.holding))
+      this.#reason = reason;
     this.#state = "closing";
     this.#leaveQueue();
     this.#downstream.peer.abandon();
     this.#downstream.abandon();
   }
 
-  /** Ends the session if no byte has moved for `idleMs`; called now and then while it is streaming. */
-  closeIfIdle(nowMs: number, idleMs: number): void {
+  /** Ends the session if nothing has moved for too long. Called now and then; `lastMs` is when it was called before. */
+  look(nowMs: number, lastMs: number): void {
     if (this.#state !== "streaming") return;
-    const bytes = this.#downstream.receivedBytes + this.#downstream.sentBytes;
-    if (bytes !== this.#seenBytes) {
-      this.#seenBytes = bytes;
-      this.#activeMs = nowMs;
-    } else if (nowMs - this.#activeMs >= idleMs) {
-      this.#end("idle_timeout");
-    }
+    const dueMs = this.#sinceMs + WATCH_AFTER_MS;
+    if (dueMs <= nowMs && dueMs > lastMs) this.#connection?.watch();
+    const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
+    const idleMs = nowMs - this.lastMovedMs(nowMs);
+    if (idleMs >= idleTimeoutMs) return this.end("idle_timeout");
+    const { ended, peer } = this.#downstream;
+    if ((ended || peer.ended) && idleMs >= halfClosedTimeoutMs) this.end("half_closed_timeout");
   }
 
   onHandshake(failure: Error | undefined): void {
@@ -146,7 +210,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void {
-    const { clock, metrics, lifetimeDeadlines } = this.#context;
+    const { clock, metrics, lifetimes } = this.#context;
     this.#state = "streaming";
     this.#wait = undefined;
     this.#connection = connection;
@@ -156,7 +220,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#activeMs = nowMs;
     metrics.waiters.add(-1);
     metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
-    this.#deadline = lifetimeDeadlines.set(this);
+    this.#deadline = lifetimes.set(this);
     const upstream = this.#downstream.peer;
     // What was said before the client was there tells nothing of how long a client waits.
     if (connection.timed && early.length === 0) upstream.timeAnswer(connection);
@@ -190,7 +254,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     const isDownstream = side === this.#downstream;
     const other = side.peer;
     if (!isDownstream) this.#connection?.end();
-    if (error !== undefined) this.#onReset(isDownstream);
+    if (error !== undefined && this.#state !== "leaving") this.#onReset(isDownstream, error);
     if (side.socket === undefined && other.socket === undefined) return this.#finish();
     // Nobody is left to take what the other side may still send: it gets what is its due, and some time to close.
     if (error === undefined && !other.ended && this.#state === "streaming") this.#linger("eof");
@@ -206,9 +270,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       case "waiting":
         return this.destroy(this.#downstream.ended ? "client_left" : "connect_timeout");
       case "streaming":
-        return this.#end("lifetime");
+        return this.end("lifetime");
+      case "leaving":
       case "closing":
-        return this.destroy("internal");
+        return this.destroy(this.#reason ?? "internal");
       case "closed":
         return;
       default:
@@ -282,22 +347,12 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
-  #onReset(byClient: boolean): void {
+  #onReset(byClient: boolean, error: Error): void {
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    this.#linger(byClient ? "client_reset" : "upstream_reset");
+    this.#linger(resetReason(error, byClient));
     other.reset();
-  }
-
-  /** Ends both directions in order; what the kernel holds is still sent. */
-  #end(reason: CloseReason): void {
-    this.#reason ??= reason;
-    this.#state = "closing";
-    for (const side of [this.#downstream, this.#downstream.peer]) {
-      side.socket?.shutdown();
-      side.socket?.close();
-    }
   }
 
   /** Gives what is left of the session a last deadline. */
@@ -321,37 +376,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   #finish(): void {
     if (this.#state === "closed") return;
-    const { clock, metrics } = this.#context;
-    const streamed = this.#connection !== undefined;
-    const reason = this.#reason ?? (streamed ? "eof" : "client_left");
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    const nowMs = clock.now();
-    metrics.active.add(-1);
-    if (streamed) metrics.duration.observe(nowMs - this.#sinceMs);
-    else {
-      metrics.waiters.add(-1);
-      metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
-    }
-    metrics.connectionRxBytes.observe(this.#downstream.receivedBytes);
-    metrics.connectionTxBytes.observe(this.#downstream.sentBytes);
-    metrics.ended(reason, streamed);
-    this.#logEnd(reason);
+    const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
+    reportEnd(this.#context, reason, this.facts(), this.#client, this.#outgoing);
     this.#context.onEnd(this);
-  }
-
-  #logEnd(reason: CloseReason): void {
-    const source = this.#received?.ends?.source.ip;
-    this.#context.log.debug("connection closed", () => ({
-      reason,
-      rxBytes: this.#downstream.receivedBytes,
-      txBytes: this.#downstream.sentBytes,
-      client: source ?? this.#client,
-      via: source && this.#client,
-      id: this.#outgoing?.uniqueId && idText(this.#outgoing.uniqueId),
-      endpoint: this.#connection && formatAddress(this.#connection.endpoint.target),
-      durationMs: Math.round(this.#context.clock.now() - this.#acceptedMs),
-    }));
   }
 }

@@ -27,6 +27,9 @@ export interface AnswerTimer {
 /** More than this is not copied to be written with the bytes that go before it. */
 const JOINED_LIMIT_BYTES = 65_536;
 
+/** A peer may send this much after it was sent an end, as it may not have noticed. */
+const DROP_LIMIT_BYTES = 262_144;
+
 // Counting what nobody asks for costs less than asking whether somebody does.
 const UNCOUNTED = new Counter(new Float64Array(1), 0);
 
@@ -50,6 +53,8 @@ export class Side implements HandshakeOwner {
   /** The socket was there and is gone: what comes for it is dropped. */
   #gone = false;
   #paused = false;
+  /** What has come since nobody takes it any more; -1 while somebody does. */
+  #droppedBytes = -1;
   #timer: AnswerTimer | undefined;
   #whenFlushed: "stay" | "shutdown" | "reset" = "stay";
 
@@ -95,6 +100,7 @@ export class Side implements HandshakeOwner {
   }
 
   onData(bytes: Uint8Array): void {
+    if (this.#droppedBytes >= 0) return this.#drop(bytes.length);
     if (this.#timer !== undefined) this.#stopTimer(this.#timer);
     this.receivedBytes += bytes.length;
     this.#received.add(bytes.length);
@@ -130,16 +136,35 @@ export class Side implements HandshakeOwner {
     this.#socket?.terminate();
   }
 
+  /**
+   * Ends the writing direction once everything is written, and drops what comes from now on: it is read so that the
+   * kernel does not answer it with a reset, which could overtake what was written.
+   */
+  leave(): void {
+    this.#droppedBytes = 0;
+    this.#resume();
+    this.finish();
+  }
+
   /** Ends the writing direction once everything is written. */
   finish(): void {
     if (this.#held === undefined) this.#endWriting();
-    else this.#whenFlushed = "shutdown";
+    else if (this.#whenFlushed === "stay") this.#whenFlushed = "shutdown";
   }
 
   /** Resets the socket once everything is written. */
   reset(): void {
     if (this.#held === undefined) this.#socket?.terminate();
     else this.#whenFlushed = "reset";
+  }
+
+  #drop(bytes: number): void {
+    this.#droppedBytes += bytes;
+    const { peer } = this;
+    // The peer's end must not look like that of a whole stream, if it is not sent yet.
+    if (peer.#whenFlushed === "shutdown") peer.#whenFlushed = "reset";
+    // Who goes on sending learns that nobody takes it, once it has had time to take what was sent to it.
+    if (this.#droppedBytes > DROP_LIMIT_BYTES && this.#held === undefined) this.abandon();
   }
 
   #send(bytes: Uint8Array): void {

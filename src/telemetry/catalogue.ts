@@ -3,7 +3,7 @@
 import { BALANCER_METRICS, ENDPOINT_METRICS } from "./catalogue/balancer.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
-import { ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
+import { DRAIN_METRICS, ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
 import type { MetricDefinition } from "./metrics.ts";
 
 /** All definitions, in the order of the metrics page. */
@@ -12,6 +12,7 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   NAMER_METRICS,
   ROUTER_METRICS,
   SERVER_METRICS,
+  DRAIN_METRICS,
   BALANCER_METRICS,
   ENDPOINT_METRICS,
   NAMERD_METRICS,

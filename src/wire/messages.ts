@@ -3,11 +3,20 @@ import type {
   DestinationConfig,
   ServerProxyProtocolConfig,
   ServerTlsConfig,
+  SocketOptions,
 } from "../config/types.ts";
 import type { LogFilter } from "../telemetry/log-filter.ts";
 import type { LogStyle } from "../telemetry/log-line.ts";
 import type { LogTarget } from "../telemetry/log-sink.ts";
 import type { RegistryEvent } from "../telemetry/registry.ts";
+import type {
+  CloseServer,
+  EndingProgress,
+  EndSessions,
+  ListSessions,
+  SessionList,
+  StopEnding,
+} from "./session-messages.ts";
 
 /** What is logged, and how. */
 export interface LogSettings {
@@ -105,7 +114,10 @@ export interface AddServer {
   readonly proxyProtocol: ServerProxyProtocolConfig | undefined;
   readonly connectTimeoutMs: number;
   readonly connectionLifetimeMs: number;
+  readonly connectionLifetimeJitter: number;
   readonly idleTimeoutMs: number;
+  readonly halfClosedTimeoutMs: number;
+  readonly socketOptions: SocketOptions;
   /** This worker's share. */
   readonly maxConcurrency: number;
 }
@@ -132,6 +144,10 @@ export type ToWorker =
   | UpdateEndpoints
   | AddServer
   | Confirm
+  | EndSessions
+  | StopEnding
+  | ListSessions
+  | CloseServer
   | Drain
   | Destroy;
 
@@ -141,6 +157,8 @@ export type ToControl =
   | { readonly type: "metrics"; readonly event: RegistryEvent }
   /** The last connection to a removed endpoint has ended. */
   | { readonly type: "released"; readonly id: number; readonly epoch: number }
+  | EndingProgress
+  | SessionList
   | { readonly type: "drained" }
   /** Something that should not happen did; the worker goes on. */
   | { readonly type: "fault"; readonly message: string };

@@ -43,10 +43,17 @@ export class Balancers {
         ? undefined
         : this.#clientTls.options(config.tls.dnsName, config.tls.trustPem);
     const balancer = new Balancer({
+      destination,
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: createPickers(config.loadBalancer, { clock, rng, place }),
-      connector: new SocketConnector(tls, config.connectTimeoutMs, clock, onFault),
+      connector: new SocketConnector(
+        tls,
+        config.connectTimeoutMs,
+        clock,
+        onFault,
+        config.socketOptions,
+      ),
       metrics: new BalancerMetrics(registry, router, path),
       clock,
       rng,

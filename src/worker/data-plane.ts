@@ -7,6 +7,7 @@ import type { ToWorker, WorkerStart } from "../wire/messages.ts";
 import { Balancers } from "./balancers.ts";
 import type { WorkerParts } from "./parts.ts";
 import { Servers } from "./servers.ts";
+import { Sessions } from "./sessions.ts";
 
 const LAG_PERIOD_MS = 1_000;
 
@@ -18,6 +19,7 @@ export class DataPlane {
   readonly #routers = new Map<string, Router>();
   readonly #balancers: Balancers;
   readonly #servers: Servers;
+  readonly #sessions: Sessions;
 
   constructor(parts: DataPlaneParts) {
     const { send } = parts;
@@ -28,6 +30,7 @@ export class DataPlane {
     };
     this.#balancers = new Balancers(this.#parts);
     this.#servers = new Servers(this.#parts);
+    this.#sessions = new Sessions(this.#parts, this.#servers);
     this.#watchLoopLag();
   }
 
@@ -46,6 +49,14 @@ export class DataPlane {
         const routes = this.#router(message.router);
         return this.#servers.add(message, () => routes.route(message.destination));
       }
+      case "end-sessions":
+        return this.#sessions.end(message);
+      case "stop-ending":
+        return this.#sessions.stopEnding(message);
+      case "list-sessions":
+        return this.#sessions.list(message);
+      case "close-server":
+        return this.#servers.close(message.server);
       case "confirm":
         return this.#parts.send({ type: "confirmed" });
       case "drain":

@@ -15,7 +15,7 @@ import type { WorkerParts } from "./parts.ts";
 export class Servers {
   readonly #parts: WorkerParts;
   readonly #descriptors: Descriptors;
-  readonly #servers: Server[] = [];
+  readonly #servers = new Map<number, { readonly server: Server; readonly destination: number }>();
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -54,14 +54,24 @@ export class Servers {
     // Where a header comes before TLS, it is for the session to begin TLS.
     const listenerTls = incoming === undefined ? serverTls : undefined;
     server.listen(new Listener(message, server.accept, listenerTls, onFault));
-    this.#servers.push(server);
+    this.#servers.set(message.server, { server, destination: message.destination });
+  }
+
+  /** All servers by id, with the destination that new connections go to. */
+  get all(): ReadonlyMap<number, { readonly server: Server; readonly destination: number }> {
+    return this.#servers;
+  }
+
+  /** Accepts no more for one server; its sessions go on. */
+  close(server: number): void {
+    this.#servers.get(server)?.server.stopAccepting();
   }
 
   /** Accepts no more; calls `onDrained` once, when no session is left. */
   drain(onDrained: () => void): void {
-    let left = this.#servers.length;
+    let left = this.#servers.size;
     if (left === 0) onDrained();
-    for (const server of this.#servers) {
+    for (const { server } of this.#servers.values()) {
       server.drain(() => {
         left -= 1;
         if (left === 0) onDrained();
@@ -71,6 +81,6 @@ export class Servers {
 
   /** Ends all sessions now. */
   destroySessions(): void {
-    for (const server of this.#servers) server.destroySessions("shutdown");
+    for (const { server } of this.#servers.values()) server.destroySessions("shutdown");
   }
 }

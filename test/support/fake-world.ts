@@ -22,6 +22,8 @@ const SERVER: ServerSettings = {
   connectTimeoutMs: 1_000,
   handshakeTimeoutMs: 500,
   connectionLifetimeMs: Number.POSITIVE_INFINITY,
+  connectionLifetimeJitter: 0,
+  halfClosedTimeoutMs: Number.POSITIVE_INFINITY,
   idleTimeoutMs: Number.POSITIVE_INFINITY,
   maxConcurrency: 100,
   earlyLimitBytes: 100,

@@ -137,3 +137,12 @@ export const SERVER_METRICS = {
     "Workers that accept nothing now: a limit is reached.",
   ),
 } as const;
+
+/** Metrics of drains. */
+export const DRAIN_METRICS = {
+  left: gauge(
+    "l5d_drain_sessions_left",
+    [],
+    "Connections that drains, and other orders to end connections, have yet to end.",
+  ),
+} as const;

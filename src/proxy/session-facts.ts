@@ -1,0 +1,71 @@
+// What can be told of a session, for those who look for sessions and for its end.
+import type { EndpointConnection } from "../balancer/connection.ts";
+import { formatAddress } from "../lib/address.ts";
+import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
+import type { Socket } from "../transport/socket.ts";
+import type { ProxyHeader } from "./proxy-protocol/header.ts";
+
+/** `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
+export type SessionState =
+  "identifying" | "handshaking" | "waiting" | "streaming" | "leaving" | "closing" | "closed";
+
+/** `ending`: both directions are being ended, or what is left is being delivered. */
+export type SessionPhase = "connecting" | "streaming" | "half_closed" | "ending";
+
+/** A session at one moment. */
+export interface SessionFacts {
+  readonly phase: SessionPhase;
+  /** The accepted one; undefined once it is gone. */
+  readonly socket: Socket | undefined;
+  /** Whether the server speaks TLS. */
+  readonly tls: boolean;
+  /** What the client's proxy has told of it. */
+  readonly received: ProxyHeader | undefined;
+  readonly connection: EndpointConnection | undefined;
+  readonly acceptedMs: number;
+  /** When it got its endpoint. */
+  readonly sinceMs: number;
+  /** Bytes read from the client, and written to it. */
+  readonly rxBytes: number;
+  readonly txBytes: number;
+}
+
+/** Address of the client, as the header told it where there was one. */
+export function clientIp({ socket, received }: SessionFacts): string | undefined {
+  return received?.ends?.source.ip ?? (socket && peerAddress(socket));
+}
+
+/** `ip:port` of the client and of the proxy that told it, where one did. */
+export function clientEnds({ socket, received }: SessionFacts): {
+  readonly client: string | undefined;
+  readonly via: string | undefined;
+} {
+  const peer = socket && socketEnds(socket)?.peer;
+  const connected = peer && formatAddress(peer);
+  const told = received?.ends?.source;
+  if (told === undefined) return { client: connected, via: undefined };
+  return { client: formatAddress(told), via: connected };
+}
+
+/** What TLS has agreed upon with the client; undefined without TLS, or before its handshake is done. */
+export function sessionTls({ socket, tls, phase }: SessionFacts): TlsFacts | undefined {
+  return tls && socket !== undefined && phase !== "connecting" ? tlsFacts(socket) : undefined;
+}
+
+/** `halfClosed`: whether one direction has ended. */
+export function phaseOf(state: SessionState, halfClosed: boolean): SessionPhase {
+  switch (state) {
+    case "identifying":
+    case "handshaking":
+    case "waiting":
+      return "connecting";
+    case "streaming":
+      return halfClosed ? "half_closed" : "streaming";
+    case "leaving":
+    case "closing":
+    case "closed":
+      return "ending";
+    default:
+      return state satisfies never;
+  }
+}
