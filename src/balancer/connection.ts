@@ -27,7 +27,17 @@ export interface ConnectionContext {
   readonly latencies: Latencies | undefined;
   /** A connection that stood has ended. */
   onConnectionEnd(endpoint: Endpoint): void;
+  /** Whether it matters when the endpoint first says something. */
+  wantsAnswers(endpoint: Endpoint): boolean;
+  /** What became of a connection that a client had: told once for each, of `answered` as soon as it is known. */
+  onOutcome(endpoint: Endpoint, outcome: ConnectionOutcome): void;
 }
+
+/**
+ * What an endpoint made of a client's connection. `answered`: it has sent something. `early_reset`: it reset the connection
+ * before that, of itself. `silent`: it sent nothing, and the connection ended in good order.
+ */
+export type ConnectionOutcome = "answered" | "early_reset" | "silent";
 
 /** A connection, and the endpoint's load of one that goes with it until `end`. */
 export class EndpointConnection implements ConnectObserver {
@@ -37,7 +47,7 @@ export class EndpointConnection implements ConnectObserver {
   #observer: ConnectionObserver;
   #attempt: ConnectAttempt | undefined;
   #socket: Socket | undefined;
-  #state: "pending" | "open" | "ended" = "pending";
+  #state: "pending" | "open" | "answered" | "ended" = "pending";
   /** Since when a first byte is waited for. */
   #askedMs = 0;
 
@@ -102,10 +112,12 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.onConnectionEnd(this.endpoint);
   }
 
-  /** To be called once when the socket has closed: gives the load back. */
-  end(): void {
-    if (this.#state !== "open") return;
+  /** To be called once when the socket has closed: gives the load back. No outcome: it says nothing of the endpoint. */
+  end(outcome?: ConnectionOutcome): void {
+    if (this.#state !== "open" && this.#state !== "answered") return;
+    const isNews = outcome !== undefined && this.#state === "open";
     this.#state = "ended";
+    if (isNews) this.#context.onOutcome(this.endpoint, outcome);
     const { clock, metrics } = this.#context;
     metrics.open.add(-1);
     metrics.duration.observe(clock.now() - this.#startedMs);
@@ -113,9 +125,9 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.onConnectionEnd(this.endpoint);
   }
 
-  /** Whether anybody wants to know how long the endpoint takes to answer. */
+  /** Whether anybody wants to know when the endpoint answers. */
   get timed(): boolean {
-    return this.#context.latencies !== undefined;
+    return this.#context.latencies !== undefined || this.#context.wantsAnswers(this.endpoint);
   }
 
   /** The endpoint has been given something to answer. */
@@ -127,6 +139,9 @@ export class EndpointConnection implements ConnectObserver {
   onAnswer(): void {
     const { clock, latencies } = this.#context;
     latencies?.observe(this.endpoint, clock.now() - this.#askedMs);
+    if (this.#state !== "open") return;
+    this.#state = "answered";
+    this.#context.onOutcome(this.endpoint, "answered");
   }
 
   #observeLatency(): number {

@@ -1,5 +1,6 @@
 // The metrics of one destination on one worker.
 import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue/balancer.ts";
+import { EjectionMetrics } from "./ejection-report.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { ConnectFailure } from "../transport/connector.ts";
@@ -19,6 +20,7 @@ export class BalancerMetrics {
   readonly duration: Histogram;
   readonly updateTime: Histogram;
   readonly panic: Gauge;
+  readonly ejection: EjectionMetrics;
   readonly #failures: Readonly<Record<Cause, Counter>>;
 
   constructor(registry: Registry, router: string, path: string) {
@@ -40,6 +42,7 @@ export class BalancerMetrics {
     this.duration = histogram(DEFINED.duration);
     this.updateTime = histogram(DEFINED.updateTime);
     this.panic = gauge(DEFINED.panic);
+    this.ejection = new EjectionMetrics(registry, router, path);
     this.#failures = {
       timeout: failures("timeout"),
       refused: failures("refused"),

@@ -1,6 +1,7 @@
 // From a file that fits the schema to the configuration that runs: units, paths, files, and what one key says of another.
 import { canonicalIp } from "../lib/address.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
+import { accrualKeys } from "./compile-accrual.ts";
 import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
 import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
@@ -134,8 +135,7 @@ class Compiler {
 
   // Only the keys that stand in the file, because a rule that covers the same destination may have set the others.
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
-    const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
-    const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
+    const { tls, connectTimeoutMs, maxWaiters, minConnections } = connector;
     const { loadBalancer, proxyProtocol } = connector;
     return {
       prefix,
@@ -143,8 +143,7 @@ class Compiler {
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs: limit(connectTimeoutMs) }),
       ...(maxWaiters !== undefined && { maxWaiters }),
       ...(minConnections !== undefined && { minConnections }),
-      ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
-      ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
+      ...accrualKeys(connector, path, this.#problems),
       ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),
       ...(proxyProtocol && {
         proxyProtocol: clientProxyProtocol(

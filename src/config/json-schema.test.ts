@@ -23,6 +23,7 @@ describe("configJsonSchema()", () => {
     const names = new Set(free.map(({ path }) => path.split(".").at(-1)));
     expect([...names].sort()).toEqual([
       "$schema",
+      "backoff",
       "caCertPath",
       "client",
       "clientAuth",
@@ -31,6 +32,7 @@ describe("configJsonSchema()", () => {
       "dtab",
       "experimental",
       "failFast",
+      "failureAccrual",
       "fixedLengthStreamedAfterKB",
       "host",
       "interpreter",
@@ -39,6 +41,7 @@ describe("configJsonSchema()", () => {
       "prefix",
       "proxyProtocol",
       "scheme",
+      "slowStart",
       "tls",
       "token",
       "tokenPath",

@@ -1,6 +1,7 @@
 // The checked configuration: what the rest of the program works with. Plain data, so that it crosses threads.
 // Every default is already applied, every file already read, every unit stands in the name.
 
+import type { AccrualConfig, FailFastRule, SlowStartConfig } from "./accrual-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
 
 /** A whole configuration. */
@@ -144,8 +145,10 @@ export interface ClientRule {
   readonly connectTimeoutMs?: number;
   readonly maxWaiters?: number;
   readonly minConnections?: number;
-  readonly maxConsecutiveFailures?: number;
-  readonly failurePenaltyMs?: number;
+  readonly failFast?: FailFastRule;
+  readonly accrual?: AccrualConfig;
+  readonly slowStart?: SlowStartConfig;
+  readonly panicThresholdPercent?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
 }
@@ -200,8 +203,11 @@ export interface DestinationConfig {
   readonly maxWaiters: number;
   /** Warm connections kept, in the whole process. */
   readonly minConnections: number;
-  readonly maxConsecutiveFailures: number;
-  readonly failurePenaltyMs: number;
+  /** Of `failFast` or of `failureAccrual`, whichever came last. */
+  readonly accrual: AccrualConfig;
+  readonly slowStart: SlowStartConfig;
+  /** Where less than this part of the weight may be picked, all enabled endpoints are; 0: only where none may be. */
+  readonly panicThresholdPercent: number;
   readonly loadBalancer: LoadBalancerConfig;
   /** Undefined: connections begin with the client's bytes. */
   readonly proxyProtocol: ClientProxyProtocolConfig | undefined;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { afterFailures, AT_ONCE } from "../../test/support/accrual-config.ts";
 import { until } from "../../test/support/until.ts";
 import { systemClock } from "../lib/clock.ts";
 import { seededRng } from "../lib/rng.ts";
@@ -69,8 +70,8 @@ function setup(workers: number) {
           connectTimeoutMs: 1_000,
           maxWaiters: 10,
           minConnections: 0,
-          maxConsecutiveFailures: 5,
-          failurePenaltyMs: 1_000,
+          accrual: afterFailures(5),
+          ...AT_ONCE,
           loadBalancer: { kind: "p2c" },
         },
       },

@@ -1,5 +1,5 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
-import type { EndpointConnection } from "../balancer/connection.ts";
+import type { ConnectionOutcome, EndpointConnection } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { formatAddress } from "../lib/address.ts";
 import { hashAddress } from "../lib/hash.ts";
@@ -20,6 +20,9 @@ import type { SessionContext } from "./session-context.ts";
 import { Side, type SideOwner } from "./side.ts";
 
 type State = "identifying" | "handshaking" | "waiting" | "streaming" | "closing" | "closed";
+
+/** An endpoint that was asked nothing and resets later than this has tired of an idle client. */
+const EARLY_RESET_MS = 10_000;
 
 const NOTHING = new Uint8Array(0);
 
@@ -189,7 +192,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onSideClosed(side: Side, error: Error | undefined): void {
     const isDownstream = side === this.#downstream;
     const other = side.peer;
-    if (!isDownstream) this.#connection?.end();
+    if (!isDownstream) this.#connection?.end(this.#outcome(side, error));
     if (error !== undefined) this.#onReset(isDownstream);
     if (side.socket === undefined && other.socket === undefined) return this.#finish();
     // Nobody is left to take what the other side may still send: it gets what is its due, and some time to close.
@@ -280,6 +283,16 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     const { settings, rng } = this.#context;
     const facts = clientFacts(this.#downstream.socket, settings.tls, this.#received);
     this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
+  }
+
+  /** What the end of the upstream socket says of the endpoint; undefined: nothing, as it was not the first to end. */
+  #outcome(upstream: Side, error: Error | undefined): ConnectionOutcome | undefined {
+    if (upstream.receivedBytes > 0) return "answered";
+    if (this.#state !== "streaming") return undefined;
+    if (error === undefined) return "silent";
+    if (upstream.sentBytes > 0) return "early_reset";
+    const ageMs = this.#context.clock.now() - this.#sinceMs;
+    return this.#downstream.ended || ageMs >= EARLY_RESET_MS ? undefined : "early_reset";
   }
 
   #onReset(byClient: boolean): void {
