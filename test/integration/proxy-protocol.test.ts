@@ -363,7 +363,7 @@ frontend behind
           config: ([port], folder) => HAPROXY_ECHO(`${port} accept-proxy ssl crt ${folder}/pem`),
         });
         // The last endpoint is never ejected: there is another one, of hardly any weight.
-        const to = [`127.0.0.1:${haproxy.port()}`, `127.0.0.1:${nobody()} * 0.000000001`];
+        const to = [`127.0.0.1:${haproxy.port()}`, "127.0.0.1:1 * 0.000000001"];
         const failFast = { maxConsecutiveFailures: 1, failurePenaltySecs: 1 };
         const proxyProtocol = { version };
         const client = globalTls("web.test", ["ca.pem"], { proxyProtocol, failFast });
