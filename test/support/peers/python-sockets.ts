@@ -35,7 +35,7 @@ export interface CrowdReport {
 }
 
 /** What a server does with a connection: see `Server` in sockets.py. */
-export type ServerMode = "echo" | "greet" | "hold";
+export type ServerMode = "echo" | "greet" | "hold" | "reset" | "reset_asked";
 
 interface Made {
   readonly handle: number;
