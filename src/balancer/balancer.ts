@@ -10,8 +10,8 @@ import type { Socket } from "../transport/socket.ts";
 import {
   type ConnectionContext,
   type ConnectionObserver,
-  type ConnectionOutcome,
   EndpointConnection,
+  type Unanswered,
 } from "./connection.ts";
 import { EjectionReport } from "./ejection-report.ts";
 import { Ejector } from "./ejector.ts";
@@ -220,19 +220,15 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     return this.#ejector.wantsAnswers(endpoint);
   }
 
-  onOutcome(endpoint: Endpoint, outcome: ConnectionOutcome): void {
-    switch (outcome) {
-      case "answered":
-        return this.#ejector.answered(endpoint);
-      case "silent":
-        return this.#ejector.endedSilently(endpoint);
-      case "early_reset":
-        this.metrics.ejection.earlyResets.add(1);
-        endpoint.lastFailure = "reset before it had sent a byte";
-        return this.#ejector.failed(endpoint, outcome);
-      default:
-        return outcome satisfies never;
-    }
+  onAnswered(endpoint: Endpoint): void {
+    this.#ejector.answered(endpoint);
+  }
+
+  onUnanswered(endpoint: Endpoint, how: Unanswered): void {
+    if (how === "silent") return this.#ejector.endedSilently(endpoint);
+    this.metrics.ejection.earlyResets.add(1);
+    endpoint.lastFailure = "reset before it had sent a byte";
+    this.#ejector.failed(endpoint, how);
   }
 
   onProbed(endpoint: Endpoint): void {

@@ -29,15 +29,14 @@ export interface ConnectionContext {
   onConnectionEnd(endpoint: Endpoint): void;
   /** Whether it matters when the endpoint first says something. */
   wantsAnswers(endpoint: Endpoint): boolean;
-  /** What became of a connection that a client had: told once for each, of `answered` as soon as it is known. */
-  onOutcome(endpoint: Endpoint, outcome: ConnectionOutcome): void;
+  /** The endpoint has sent its first byte on a connection that is timed. */
+  onAnswered(endpoint: Endpoint): void;
+  /** A connection that a client had has ended without a byte from the endpoint. */
+  onUnanswered(endpoint: Endpoint, how: Unanswered): void;
 }
 
-/**
- * What an endpoint made of a client's connection. `answered`: it has sent something. `early_reset`: it reset the connection
- * before that, of itself. `silent`: it sent nothing, and the connection ended in good order.
- */
-export type ConnectionOutcome = "answered" | "early_reset" | "silent";
+/** How it ended: `early_reset`, which the endpoint did of itself, or `silent`, in good order. */
+export type Unanswered = "early_reset" | "silent";
 
 /** A connection, and the endpoint's load of one that goes with it until `end`. */
 export class EndpointConnection implements ConnectObserver {
@@ -47,7 +46,7 @@ export class EndpointConnection implements ConnectObserver {
   #observer: ConnectionObserver;
   #attempt: ConnectAttempt | undefined;
   #socket: Socket | undefined;
-  #state: "pending" | "open" | "answered" | "ended" = "pending";
+  #state: "pending" | "open" | "ended" = "pending";
   /** Since when a first byte is waited for. */
   #askedMs = 0;
 
@@ -112,12 +111,14 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.onConnectionEnd(this.endpoint);
   }
 
-  /** To be called once when the socket has closed: gives the load back. No outcome: it says nothing of the endpoint. */
-  end(outcome?: ConnectionOutcome): void {
-    if (this.#state !== "open" && this.#state !== "answered") return;
-    const isNews = outcome !== undefined && this.#state === "open";
+  /**
+   * To be called once when the socket has closed: gives the load back. An end after an answer tells nothing: the answer may
+   * be of long ago.
+   */
+  end(unanswered?: Unanswered): void {
+    if (this.#state !== "open") return;
     this.#state = "ended";
-    if (isNews) this.#context.onOutcome(this.endpoint, outcome);
+    if (unanswered !== undefined) this.#context.onUnanswered(this.endpoint, unanswered);
     const { clock, metrics } = this.#context;
     metrics.open.add(-1);
     metrics.duration.observe(clock.now() - this.#startedMs);
@@ -139,9 +140,7 @@ export class EndpointConnection implements ConnectObserver {
   onAnswer(): void {
     const { clock, latencies } = this.#context;
     latencies?.observe(this.endpoint, clock.now() - this.#askedMs);
-    if (this.#state !== "open") return;
-    this.#state = "answered";
-    this.#context.onOutcome(this.endpoint, "answered");
+    this.#context.onAnswered(this.endpoint);
   }
 
   #observeLatency(): number {

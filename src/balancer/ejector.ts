@@ -75,7 +75,7 @@ export class Ejector {
     if (this.wantsAnswers(endpoint)) this.#succeed(endpoint, "connect");
   }
 
-  /** An endpoint has said something: nothing is held against it any more. */
+  /** An endpoint has said something: no early reset is held against it any more. */
   answered(endpoint: Endpoint): void {
     if (this.wantsAnswers(endpoint)) this.#succeed(endpoint, "answer");
   }
@@ -146,21 +146,20 @@ export class Ejector {
   #succeed(endpoint: Endpoint, respect: Respect): void {
     const policy = this.#policy;
     if (policy === undefined || endpoint.state === "retired") return;
-    const ejection = endpoint.accrual?.ejection;
-    // A connect says nothing of an endpoint that connects and resets; an answer says everything.
-    const ends = ejection !== undefined && (respect === "answer" || ejection.respect === "connect");
-    if (ends) {
+    const { accrual } = endpoint;
+    // A connect says nothing of an endpoint that connects and resets; an answer on a connection that was made before, nothing
+    // of one that cannot be connected to any more.
+    if (accrual?.ejection?.respect === respect) {
       this.#readmit(endpoint, "success");
-      endpoint.accrual = undefined;
+      accrual.ejection = undefined;
+      accrual[respect] = undefined;
     }
     if (policy.countsSuccesses) {
       this.#tally(endpoint, respect, policy).succeeded(this.#parts.clock.now());
       return;
     }
-    const { accrual } = endpoint;
     if (accrual === undefined) return;
     accrual[respect] = undefined;
-    if (respect === "answer") accrual.connect = undefined;
     const isClean = accrual.connect === undefined && accrual.answer === undefined;
     if (isClean && accrual.ejection === undefined) endpoint.accrual = undefined;
   }

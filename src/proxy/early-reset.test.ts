@@ -73,7 +73,7 @@ describe("A reset by an endpoint", () => {
     expect(endpoint.state).toBe("ready");
   });
 
-  test("is forgiven at the end of a session that was there before", () => {
+  test("is not forgiven at the end of a session that had its answers before", () => {
     const { stream, endpoint } = setup();
     const old = stream();
     old.upstream.receive("hello");
@@ -81,7 +81,26 @@ describe("A reset by an endpoint", () => {
     old.client.receiveEnd();
     old.upstream.receiveEnd();
     stream().upstream.receiveReset();
-    expect(endpoint.state).toBe("ready");
+    expect(endpoint.state).toBe("ejected");
+  });
+});
+
+describe("An endpoint that refuses connections and lets those that stand run on", () => {
+  test("stays out: neither their answers nor their ends bring it back", () => {
+    const { connector, endpoint, stream, accept } = setup(afterFailures(2));
+    // From now on it matters when it answers.
+    stream().upstream.receiveReset();
+    const old = [stream(), stream()];
+    while (endpoint.state === "ready") {
+      accept();
+      if (connector.last.target.port === 1001) connector.last.fail();
+    }
+    for (const { client, upstream } of old) {
+      upstream.receive("hello");
+      client.receiveEnd();
+      upstream.receiveEnd();
+    }
+    expect(endpoint.state).toBe("ejected");
   });
 });
 

@@ -1,5 +1,5 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
-import type { ConnectionOutcome, EndpointConnection } from "../balancer/connection.ts";
+import type { EndpointConnection, Unanswered } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { formatAddress } from "../lib/address.ts";
 import { hashAddress } from "../lib/hash.ts";
@@ -192,7 +192,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onSideClosed(side: Side, error: Error | undefined): void {
     const isDownstream = side === this.#downstream;
     const other = side.peer;
-    if (!isDownstream) this.#connection?.end(this.#outcome(side, error));
+    if (!isDownstream) this.#connection?.end(this.#unanswered(side, error));
     if (error !== undefined) this.#onReset(isDownstream);
     if (side.socket === undefined && other.socket === undefined) return this.#finish();
     // Nobody is left to take what the other side may still send: it gets what is its due, and some time to close.
@@ -285,10 +285,9 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
-  /** What the end of the upstream socket says of the endpoint; undefined: nothing, as it was not the first to end. */
-  #outcome(upstream: Side, error: Error | undefined): ConnectionOutcome | undefined {
-    if (upstream.receivedBytes > 0) return "answered";
-    if (this.#state !== "streaming") return undefined;
+  /** How the upstream socket ended without an answer; undefined: there was one, or others were the first to end. */
+  #unanswered(upstream: Side, error: Error | undefined): Unanswered | undefined {
+    if (upstream.receivedBytes > 0 || this.#state !== "streaming") return undefined;
     if (error === undefined) return "silent";
     if (upstream.sentBytes > 0) return "early_reset";
     const ageMs = this.#context.clock.now() - this.#sinceMs;
