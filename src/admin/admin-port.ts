@@ -36,6 +36,20 @@ export interface EndpointStatus {
   readonly connects: number;
   readonly failures: number;
   readonly state: "ready" | "ejected" | "unhealthy" | "disabled" | "retired";
+  /** Where a worker has ejected it, or would have. */
+  readonly ejection?: EjectionStatus | undefined;
+}
+
+/** An ejection as the status page shows it. */
+export interface EjectionStatus {
+  /** The last failure before it, a value of the label `reason` of l5d_endpoint_ejections_total. */
+  readonly reason: string;
+  /** Until the last of the workers probes it. */
+  readonly probeInSeconds: number;
+  /** How many have ejected it. */
+  readonly workers: number;
+  /** Whether it is only reported. */
+  readonly dryRun: boolean;
 }
 
 /** State of a namer as the status page shows it. */

@@ -2,6 +2,7 @@
 import type {
   DestinationStatus,
   DrainStatus,
+  EjectionStatus,
   EndpointStatus,
   NamerStatus,
   ServerStatus,
@@ -138,8 +139,9 @@ function branchList({ path, branches }: DestinationStatus): string {
 
 function endpointTable(endpoints: readonly EndpointStatus[]): string {
   const rows = endpoints.map(
-    ({ address, weight, connections, connects, failures, state }) =>
-      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">${escape(state)}</td>` +
+    ({ address, weight, connections, connects, failures, state, ejection }) =>
+      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">` +
+      `${escape(state + ejectionText(ejection))}</td>` +
       [weight, connections, connects, failures]
         .map((number) => `<td class="n">${escape(String(number))}</td>`)
         .join("") +
@@ -150,6 +152,15 @@ function endpointTable(endpoints: readonly EndpointStatus[]): string {
     '<th scope="col">Endpoint</th><th scope="col">State</th>' +
     numbers.map((name) => `<th scope="col" class="n">${name}</th>`).join("");
   return table(head, rows);
+}
+
+/** Why it is out and for how long, as a clause in brackets. */
+function ejectionText(ejection: EjectionStatus | undefined): string {
+  if (ejection === undefined) return "";
+  const { reason, probeInSeconds, workers, dryRun } = ejection;
+  const by = workers > 1 ? `, by ${workers} workers` : "";
+  if (dryRun) return ` (dry run: would be ejected, ${reason}${by})`;
+  return ` (${reason}${by}, probe in ${duration(probeInSeconds)})`;
 }
 
 function table(head: string, rows: readonly string[]): string {

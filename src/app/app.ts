@@ -129,6 +129,7 @@ export class App implements AdminPort {
       state: this.#state,
       uptimeMs: clock.now() - this.#startedMs,
       nowMs: clock.now(),
+      wallMs: clock.wallTime(),
       workers: config.workers,
       servers: this.#servers,
       destinations: this.#destinations.all,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { afterFailures } from "../../test/support/accrual-config.ts";
 import fc from "fast-check";
 import {
   balancerScene,
@@ -87,7 +88,7 @@ describe("Balancer with limited endpoints", () => {
   test("passes over a full endpoint for one with room, and tries no ejected one instead of waiting", () => {
     const { first } = balancerScene({
       endpoints: 2,
-      settings: { maxConnectionsPerEndpoint: 3, maxConsecutiveFailures: 1 },
+      settings: { maxConnectionsPerEndpoint: 3, accrual: afterFailures(1) },
     });
     const [dead, good] = first.endpoints;
     while (dead?.state === "ready") {
@@ -107,7 +108,7 @@ describe("Balancer with limited endpoints", () => {
   test("lets those who wait try an endpoint that has come back", () => {
     const { first, clock } = balancerScene({
       endpoints: 2,
-      settings: { maxConnectionsPerEndpoint: 3, maxConsecutiveFailures: 1 },
+      settings: { maxConnectionsPerEndpoint: 3, accrual: afterFailures(1) },
     });
     const [dead] = first.endpoints;
     while (dead?.state === "ready") {

@@ -3,6 +3,7 @@ import { formatAddress } from "../lib/address.ts";
 import type { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { ConnectTarget } from "../transport/connector.ts";
+import type { Accrual } from "./ejector.ts";
 import type { Latency, Timed } from "./latency.ts";
 import type { Located } from "./picker.ts";
 
@@ -45,14 +46,17 @@ export class Endpoint implements Located, Timed {
   readonly row: EndpointRow;
   /** Its places, where their number is limited: see EndpointLimit. */
   readonly slots: EndpointSlots | undefined;
-  weight: number;
+  /** What discovery asks for. */
+  fullWeight: number;
+  /** The part of it that slow start leaves, above 0 and up to 1. */
+  warmth = 1;
   healthy: boolean;
   enabled: boolean;
   pickerIndex = -1;
   state: EndpointState = "ready";
-  /** Connect failures since the last success. */
-  failures = 0;
-  /** What the last of them was, for people. */
+  /** Owned by the Ejector; undefined while there is nothing to remember. */
+  accrual: Accrual | undefined;
+  /** What the last failure was, for people. */
   lastFailure: string | undefined;
   latency: Latency | undefined;
 
@@ -61,11 +65,15 @@ export class Endpoint implements Located, Timed {
     this.id = id;
     this.branch = branch;
     this.target = target;
-    this.weight = weight;
+    this.fullWeight = weight;
     this.healthy = healthy;
     this.enabled = enabled;
     this.row = row;
     this.slots = slots;
+  }
+
+  get weight(): number {
+    return this.fullWeight * this.warmth;
   }
 
   get address(): string {

@@ -1,5 +1,6 @@
 // The metrics of one destination on one worker.
 import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue/balancer.ts";
+import { EjectionMetrics } from "./ejection-report.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { QueueMetrics } from "./wait-queue.ts";
@@ -24,6 +25,7 @@ export class BalancerMetrics {
   readonly retryBudget: Gauge;
   readonly retryQueue: QueueMetrics;
   readonly placeQueue: QueueMetrics;
+  readonly ejection: EjectionMetrics;
   readonly #failures: Readonly<Record<Cause, Counter>>;
 
   constructor(registry: Registry, router: string, path: string) {
@@ -53,6 +55,7 @@ export class BalancerMetrics {
     });
     this.retryQueue = queue("retry");
     this.placeQueue = queue("limit");
+    this.ejection = new EjectionMetrics(registry, router, path);
     this.#failures = {
       timeout: failures("timeout"),
       refused: failures("refused"),

@@ -1,5 +1,6 @@
 // Retries as a whole: budget, rounds and those who wait, for one destination on one worker.
 import { describe, expect, test } from "bun:test";
+import { afterFailures } from "../../test/support/accrual-config.ts";
 import fc from "fast-check";
 import { balancerScene, type SceneWaiter } from "../../test/support/balancer-scene.ts";
 
@@ -29,7 +30,7 @@ describe("Balancer's retries", () => {
 
   test("lose no client that another endpoint can serve, though the budget is small", () => {
     // Ejection as by default; a dead endpoint that is not ejected looks idle and draws attempts.
-    const settings = { maxConsecutiveFailures: 5 };
+    const settings = { accrual: afterFailures(5) };
     const { clock, first } = balancerScene({ endpoints: 4, settings });
     const { attempts } = first.connector;
     const clients = Array.from({ length: 500 }, () => first.acquire());

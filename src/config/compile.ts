@@ -1,6 +1,7 @@
 // From a file that fits the schema to the configuration that runs: units, paths, files, and what one key says of another.
 import { canonicalIp } from "../lib/address.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
+import { accrualKeys } from "./compile-accrual.ts";
 import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
 import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
@@ -140,8 +141,7 @@ class Compiler {
 
   // Only the keys that stand in the file, because a rule that covers the same destination may have set the others.
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
-    const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
-    const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
+    const { tls, connectTimeoutMs, maxWaiters, minConnections } = connector;
     const { loadBalancer, proxyProtocol, retries, hostConnectionPool } = connector;
     const { socketOptions: options, drain: draining } = connector;
     const maxSize = hostConnectionPool?.maxSize;
@@ -153,8 +153,7 @@ class Compiler {
       ...(minConnections !== undefined && { minConnections }),
       ...(retries?.budget && { retryBudget: retryBudgetOf(retries.budget) }),
       ...(maxSize !== undefined && { maxConnectionsPerEndpoint: limit(maxSize) }),
-      ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
-      ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
+      ...accrualKeys(connector, path, this.#problems),
       ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),
       ...(options && { socketOptions: socketOptions(options) }),
       ...(draining && { drain: drain(draining, [...path, "drain"], this.#problems) }),

@@ -47,9 +47,19 @@ export const DEFAULTS = {
     maxConnectionsPerEndpoint: 0,
     maxConsecutiveFailures: 5,
     failurePenaltySecs: 60,
+    panicThresholdPercent: 0,
     loadBalancer: "p2c",
   },
   // As in linkerd 1.x, where it has them.
+  failureAccrual: {
+    failures: 5,
+    constantMs: 0,
+    minMs: 5_000,
+    maxMs: 300_000,
+    maxEjectedPercent: 50,
+    dryRun: false,
+  },
+  slowStart: { windowSecs: 0, minPercent: 10 },
   loadBalancer: {
     maxEffort: 5,
     decayTimeMs: 10_000,

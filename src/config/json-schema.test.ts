@@ -23,6 +23,7 @@ describe("configJsonSchema()", () => {
     const names = new Set(free.map(({ path }) => path.split(".").at(-1)));
     expect([...names].sort()).toEqual([
       "$schema",
+      "backoff",
       "budget",
       "caCertPath",
       "client",
@@ -34,6 +35,7 @@ describe("configJsonSchema()", () => {
       "dtab",
       "experimental",
       "failFast",
+      "failureAccrual",
       "fixedLengthStreamedAfterKB",
       "host",
       "hostConnectionPool",
@@ -44,6 +46,7 @@ describe("configJsonSchema()", () => {
       "proxyProtocol",
       "retries",
       "scheme",
+      "slowStart",
       "socketOptions",
       "tls",
       "token",

@@ -1,6 +1,7 @@
 // The checked configuration: what the rest of the program works with. Plain data, so that it crosses threads.
 // Every default is already applied, every file already read, every unit stands in the name.
 
+import type { AccrualConfig, FailFastRule, SlowStartConfig } from "./accrual-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
 
 /** A whole configuration. */
@@ -180,8 +181,10 @@ export interface ClientRule {
   readonly minConnections?: number;
   readonly retryBudget?: RetryBudgetConfig;
   readonly maxConnectionsPerEndpoint?: number;
-  readonly maxConsecutiveFailures?: number;
-  readonly failurePenaltyMs?: number;
+  readonly failFast?: FailFastRule;
+  readonly accrual?: AccrualConfig;
+  readonly slowStart?: SlowStartConfig;
+  readonly panicThresholdPercent?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
   readonly socketOptions?: SocketOptions;
@@ -251,8 +254,11 @@ export interface DestinationConfig {
   readonly retryBudget: RetryBudgetConfig;
   /** Open and being made, to one endpoint at a time, in the whole process; Infinity for no limit. */
   readonly maxConnectionsPerEndpoint: number;
-  readonly maxConsecutiveFailures: number;
-  readonly failurePenaltyMs: number;
+  /** Of `failFast` or of `failureAccrual`, whichever came last. */
+  readonly accrual: AccrualConfig;
+  readonly slowStart: SlowStartConfig;
+  /** Where less than this part of the weight may be picked, all enabled endpoints are; 0: only where none may be. */
+  readonly panicThresholdPercent: number;
   readonly loadBalancer: LoadBalancerConfig;
   /** Undefined: connections begin with the client's bytes. */
   readonly proxyProtocol: ClientProxyProtocolConfig | undefined;

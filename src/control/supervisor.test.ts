@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { afterFailures, AT_ONCE } from "../../test/support/accrual-config.ts";
 import { until } from "../../test/support/until.ts";
 import { systemClock } from "../lib/clock.ts";
 import { seededRng } from "../lib/rng.ts";
@@ -71,8 +72,8 @@ function setup(workers: number) {
           minConnections: 0,
           retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlMs: 10_000 },
           maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
-          maxConsecutiveFailures: 5,
-          failurePenaltyMs: 1_000,
+          accrual: afterFailures(5),
+          ...AT_ONCE,
           loadBalancer: { kind: "p2c" },
           socketOptions: { keepAlive: undefined, userTimeoutMs: 0 },
           drain: {

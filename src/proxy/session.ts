@@ -1,5 +1,5 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
-import type { EndpointConnection } from "../balancer/connection.ts";
+import type { EndpointConnection, Unanswered } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
@@ -22,6 +22,9 @@ import { Side, type SideOwner } from "./side.ts";
 
 /** The kernel is asked to watch over connections to endpoints that have lasted this long. */
 const WATCH_AFTER_MS = 4_000;
+/** An endpoint that was asked nothing and resets later than this has tired of an idle client. */
+const EARLY_RESET_MS = 10_000;
+
 const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
@@ -253,7 +256,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onSideClosed(side: Side, error: Error | undefined): void {
     const isDownstream = side === this.#downstream;
     const other = side.peer;
-    if (!isDownstream) this.#connection?.end();
+    if (!isDownstream) this.#connection?.end(this.#unanswered(side, error));
     if (error !== undefined && this.#state !== "leaving") this.#onReset(isDownstream, error);
     if (side.socket === undefined && other.socket === undefined) return this.#finish();
     // Nobody is left to take what the other side may still send: it gets what is its due, and some time to close.
@@ -345,6 +348,15 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     const { settings, rng } = this.#context;
     const facts = clientFacts(this.#downstream.socket, settings.tls, this.#received);
     this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
+  }
+
+  /** How the upstream socket ended without an answer; undefined: there was one, or others were the first to end. */
+  #unanswered(upstream: Side, error: Error | undefined): Unanswered | undefined {
+    if (upstream.receivedBytes > 0 || this.#state !== "streaming") return undefined;
+    if (error === undefined) return "silent";
+    if (upstream.sentBytes > 0) return "early_reset";
+    const ageMs = this.#context.clock.now() - this.#sinceMs;
+    return this.#downstream.ended || ageMs >= EARLY_RESET_MS ? undefined : "early_reset";
   }
 
   #onReset(byClient: boolean, error: Error): void {

@@ -86,7 +86,7 @@ export class Balancers {
     const { id, branch, ip, port, weight, healthy, enabled, page, row } = spec;
     const known = balancer.find(id);
     if (known !== undefined) {
-      known.weight = weight;
+      known.fullWeight = weight;
       known.healthy = healthy;
       known.enabled = enabled;
       return known;

@@ -11,6 +11,7 @@ import { EndpointRow, newEndpointPage } from "../../src/telemetry/endpoint-table
 import { silentLogger } from "../../src/telemetry/log.ts";
 import { Registry } from "../../src/telemetry/registry.ts";
 import { connectTarget } from "../../src/transport/connector.ts";
+import { afterFailures, AT_ONCE } from "./accrual-config.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeConnector } from "./fake-sockets.ts";
 
@@ -115,8 +116,8 @@ export function balancerScene(parts: {
       {
         maxWaiters: 10_000,
         minConnections: 0,
-        maxConsecutiveFailures: 1_000_000,
-        failurePenaltyMs: 1_000,
+        accrual: afterFailures(1_000_000),
+        ...AT_ONCE,
         retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlMs: 10_000 },
         maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
         ...settings,

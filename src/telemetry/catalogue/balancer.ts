@@ -115,7 +115,7 @@ export const BALANCER_METRICS = {
   panic: gauge(
     "l5d_balancer_panic",
     DST,
-    "Workers in which every endpoint is ejected, so that all of them are tried.",
+    "Workers in which too few endpoints may be picked, so that those known to fail are tried as well.",
   ),
 } as const;
 

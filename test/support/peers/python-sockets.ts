@@ -42,7 +42,7 @@ export interface CrowdEnds {
 }
 
 /** What a server does with a connection: see `Server` in sockets.py. */
-export type ServerMode = "echo" | "greet" | "hold";
+export type ServerMode = "echo" | "greet" | "hold" | "reset" | "reset_asked";
 
 interface Made {
   readonly handle: number;

@@ -173,7 +173,8 @@ def chat(handle, secs, everyMs):
 
 
 class Server:
-    """greet: says its name and a newline, then echoes. echo: echoes. hold: says nothing, waits for the end."""
+    """greet: says its name and a newline, then echoes. echo: echoes. hold: says nothing, waits for the end.
+    reset: resets at once. reset_asked: resets when the first byte has come."""
 
     def __init__(self, listener, mode, name):
         self.listener = listener
@@ -200,9 +201,13 @@ class Server:
     def serve(self, sock):
         how = "eof"
         try:
-            if self.mode == "greet":
+            if self.mode in ("reset", "reset_asked"):
+                if self.mode == "reset_asked":
+                    sock.recv(65536)
+                set_reset(sock)
+            elif self.mode == "greet":
                 sock.sendall(self.name.encode() + b"\n")
-            while True:
+            while self.mode not in ("reset", "reset_asked"):
                 data = sock.recv(65536)
                 if data == b"":
                     break
