@@ -89,8 +89,10 @@ export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
   }
 
   onRetryTurn(): void {
-    if (this.#over || this.#connection !== undefined) this.#source.retries.giveBack();
-    else this.#try(true);
+    if (this.#over || this.#connection !== undefined) return this.#source.retries.giveBack();
+    // It may have waited long: one that others have reached since must not be passed over.
+    this.#tried = this.#tried?.filter(({ failures }) => failures > 0);
+    this.#try(true);
   }
 
   onPlace(): void {
