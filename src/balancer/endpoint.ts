@@ -37,6 +37,8 @@ export class Endpoint implements Located, Timed {
   state: EndpointState = "ready";
   /** Connect failures since the last success. */
   failures = 0;
+  /** Whether the last attempt of this worker to connect to it has failed. */
+  isUnreached = false;
   /** What the last of them was, for people. */
   lastFailure: string | undefined;
   latency: Latency | undefined;

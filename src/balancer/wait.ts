@@ -91,7 +91,7 @@ export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
   onRetryTurn(): void {
     if (this.#over || this.#connection !== undefined) return this.#source.retries.giveBack();
     // It may have waited long: one that others have reached since must not be passed over.
-    this.#tried = this.#tried?.filter(({ failures }) => failures > 0);
+    this.#tried = this.#tried?.filter(({ isUnreached }) => isUnreached);
     this.#try(true);
   }
 
