@@ -133,6 +133,9 @@ function describeClient(client: DestinationConfig): string {
     `out for ${time(client.failurePenaltyMs)} after ${plural(client.maxConsecutiveFailures, "failure")}`,
     `at most ${client.maxWaiters} waiting`,
     `${client.minConnections} kept warm`,
+    ...(client.maxConnectionsPerEndpoint === Number.POSITIVE_INFINITY
+      ? []
+      : [`at most ${client.maxConnectionsPerEndpoint} to an endpoint`]),
     ...(client.proxyProtocol === undefined
       ? []
       : [`with a PROXY header of version ${client.proxyProtocol.version}`]),
