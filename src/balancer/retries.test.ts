@@ -107,7 +107,7 @@ describe("Balancer's retries", () => {
   test("are not counted where descriptors have run out", () => {
     const { clock, first } = balancerScene({
       endpoints: 1,
-      settings: { retryBudget: { minRetriesPerSec: 1, percentCanRetry: 0, ttlMs: 1_000 } },
+      settings: { retryBudget: { minRetriesPerSec: 0, percentCanRetry: 1, ttlMs: 60_000 } },
     });
     first.acquire();
     for (let round = 0; round < 10; round += 1) {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
@@ -61,6 +61,18 @@ describe("RetryQueue", () => {
     expect(queue.take(retrier("third"))).toBe(false);
     clock.advance(200);
     expect(turns).toEqual(["first", "second", "third"]);
+  });
+
+  test("lets nobody pass either while a timer is late", () => {
+    const { queue, turns, retrier, spend, clock } = setup();
+    spend();
+    queue.take(retrier("first"));
+    const lateMs = clock.now() + 250;
+    const now = spyOn(clock, "now").mockImplementation(() => lateMs);
+    expect(queue.take(retrier("second"))).toBe(false);
+    now.mockRestore();
+    clock.advance(250);
+    expect(turns).toEqual(["first", "second"]);
   });
 
   test("hands a token that is given back to the next, however many give it back", () => {
