@@ -167,6 +167,18 @@ describe("Balancer", () => {
     expect([others.length, new Set(others).size, others[0]?.length]).toEqual([3, 1, 4]);
   });
 
+  test("tries a new endpoint at once, though as many as there are now were tried before", () => {
+    const { balancer, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(100) });
+    add(endpoint(1), endpoint(2));
+    acquire();
+    connector.last.fail();
+    connector.last.fail();
+    const removed = [1, 2].map((id) => ({ id, epoch: 1 }));
+    const added = [endpoint(3)];
+    balancer.update({ known: true, branches: ALL, added, changed: [], removed });
+    expect(connector.last.target.port).toBe(1003);
+  });
+
   test("waits longer between rounds the more of them fail", () => {
     const { clock, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(1000) });
     add(endpoint(1));

@@ -61,7 +61,6 @@ describe("Balancer's retries", () => {
     const { attempts } = first.connector;
     const order: number[] = [];
     const clients = Array.from({ length: 30 }, () => first.acquire());
-    const ports = attempts.map(({ target }) => target.port);
     for (const attempt of attempts.slice(0, 30)) attempt.fail();
     let decided = 30;
     for (let ms = 0; ms < 5_000; ms += 10) {
@@ -73,16 +72,43 @@ describe("Balancer's retries", () => {
       clock.advance(10);
     }
     expect(order).toEqual(clients.map((_, index) => index));
-    // Each at the endpoint that it had not tried.
-    expect(clients.map(({ connection }) => connection?.endpoint.target.port)).toEqual(
-      ports.map((port) => 2_001 - port),
-    );
+  });
+
+  test("reach an endpoint that came back while they waited, though they have tried it before", () => {
+    const { clock, first } = balancerScene({
+      endpoints: 2,
+      settings: {
+        accrual: afterFailures(1),
+        retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0, ttlMs: 1_000 },
+      },
+    });
+    const { attempts } = first.connector;
+    const clients = Array.from({ length: 1_000 }, () => first.acquire());
+    let decided = 0;
+    const settle = (serving: number): void => {
+      for (; decided < attempts.length; decided += 1) {
+        const attempt = attempts[decided];
+        if (attempt?.target.port === serving) attempt.succeed();
+        else attempt?.fail();
+      }
+    };
+    for (let ms = 0; ms < 3_000; ms += 10) {
+      settle(0);
+      clock.advance(10);
+    }
+    for (let ms = 0; ms < 2_000; ms += 10) {
+      settle(1_001);
+      clock.advance(10);
+    }
+    expect(clients.filter(({ connection }) => connection === undefined)).toHaveLength(0);
+    // They come through one by one behind each token, not at the rate at which tokens come.
+    expect(first.metrics.retryQueue.queued.value).toBeGreaterThan(900);
   });
 
   test("are not counted where descriptors have run out", () => {
     const { clock, first } = balancerScene({
       endpoints: 1,
-      settings: { retryBudget: { minRetriesPerSec: 1, percentCanRetry: 0, ttlMs: 1_000 } },
+      settings: { retryBudget: { minRetriesPerSec: 0, percentCanRetry: 1, ttlMs: 60_000 } },
     });
     first.acquire();
     for (let round = 0; round < 10; round += 1) {

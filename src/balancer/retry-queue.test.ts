@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { silentLogger } from "../telemetry/log.ts";
 import { Registry } from "../telemetry/registry.ts";
@@ -63,6 +63,18 @@ describe("RetryQueue", () => {
     expect(turns).toEqual(["first", "second", "third"]);
   });
 
+  test("lets nobody pass either while a timer is late", () => {
+    const { queue, turns, retrier, spend, clock } = setup();
+    spend();
+    queue.take(retrier("first"));
+    const lateMs = clock.now() + 250;
+    const now = spyOn(clock, "now").mockImplementation(() => lateMs);
+    expect(queue.take(retrier("second"))).toBe(false);
+    now.mockRestore();
+    clock.advance(250);
+    expect(turns).toEqual(["first", "second"]);
+  });
+
   test("hands a token that is given back to the next, however many give it back", () => {
     const { queue, turns, unneeded, retrier, spend } = setup(10);
     spend();
@@ -92,9 +104,9 @@ describe("RetryQueue", () => {
   });
 
   test("waits for connections alone where there is no minimum rate", () => {
-    const { clock, queue, turns, retrier } = setup(0, 0.5);
+    const { clock, queue, turns, retrier, warnings } = setup(0, 0.5);
     queue.take(retrier("only"));
-    expect(clock.pending).toBe(0);
+    expect([clock.pending, warnings.length]).toEqual([0, 1]);
     queue.attempted(false);
     expect(turns).toEqual([]);
     queue.attempted(false);
@@ -109,6 +121,6 @@ describe("RetryQueue", () => {
       clock.advance(1_000);
     }
     expect(warnings).toHaveLength(2);
-    expect(warnings[0]).toEqual({ waiting: 1 });
+    expect(warnings[0]).toEqual({ waiting: 3 });
   });
 });

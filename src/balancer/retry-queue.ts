@@ -62,7 +62,6 @@ export class RetryQueue {
     const nowMs = this.#parts.clock.now();
     if (this.#queue.size === 0 && this.#budget.withdraw(nowMs)) return true;
     this.#queue.join(retrier);
-    this.#warn(nowMs);
     this.#arm();
     return false;
   }
@@ -98,9 +97,11 @@ export class RetryQueue {
     if (this.#cancel !== undefined || this.#queue.size === 0) return;
     const waitMs = this.#budget.waitMs(this.#parts.clock.now());
     // Without a minimum rate only other connections bring tokens.
-    if (waitMs === Number.POSITIVE_INFINITY) return;
+    if (waitMs === Number.POSITIVE_INFINITY) return this.#warn();
     this.#cancel = this.#parts.clock.after(Math.max(SHORTEST_TIMER_MS, waitMs), () => {
       this.#cancel = undefined;
+      // Not when the first joins: by now it shows how many they are.
+      this.#warn();
       this.#grant();
     });
   }
@@ -110,7 +111,8 @@ export class RetryQueue {
     this.#cancel = undefined;
   }
 
-  #warn(nowMs: number): void {
+  #warn(): void {
+    const nowMs = this.#parts.clock.now();
     if (nowMs - this.#warnedMs < WARN_PERIOD_MS) return;
     this.#warnedMs = nowMs;
     const waiting = this.#queue.size;

@@ -84,13 +84,15 @@ export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
     const { size } = this.#source;
     // Nobody waits for the budget to find out that there is nothing to try.
     if (this.#attempt === "none" || size === 0) return this.#try(false);
-    if (this.#tried !== undefined && this.#tried.length >= size) return this.#nextRound();
+    if (this.#triedNow() >= size) return this.#nextRound();
     if (this.#source.retries.take(this)) this.#try(true);
   }
 
   onRetryTurn(): void {
-    if (this.#over || this.#connection !== undefined) this.#source.retries.giveBack();
-    else this.#try(true);
+    if (this.#over || this.#connection !== undefined) return this.#source.retries.giveBack();
+    // It may have waited long: one that others have reached since must not be passed over.
+    this.#tried = this.#tried?.filter(({ isUnreached }) => isUnreached);
+    this.#try(true);
   }
 
   onPlace(): void {
@@ -135,6 +137,11 @@ export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
     // Many dead endpoints are not tried in one go by everyone who waits.
     if (this.#tried.length % ATTEMPTS_AT_ONCE === 0) this.#later();
     else this.advance();
+  }
+
+  /** How many were tried in this round of those that are resolved now. */
+  #triedNow(): number {
+    return this.#tried?.filter(({ state }) => state !== "retired").length ?? 0;
   }
 
   /** `isRetry`: a token of the budget is taken for it. */

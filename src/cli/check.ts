@@ -135,6 +135,9 @@ function describeClient(client: DestinationConfig): string {
     ...describeAccrual(client),
     `at most ${client.maxWaiters} waiting`,
     `${client.minConnections} kept warm`,
+    ...(client.maxConnectionsPerEndpoint === Number.POSITIVE_INFINITY
+      ? []
+      : [`at most ${client.maxConnectionsPerEndpoint} to an endpoint`]),
     ...(client.proxyProtocol === undefined
       ? []
       : [`with a PROXY header of version ${client.proxyProtocol.version}`]),

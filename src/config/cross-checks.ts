@@ -7,6 +7,7 @@ import { parsePath, type PathLabels, pathStartsWith, printPath } from "../naming
 import type { PathTree } from "../naming/tree.ts";
 import { clientFor } from "./client-for.ts";
 import { checkPanic } from "./compile-accrual.ts";
+import { checkRetries } from "./compile-retries.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import type { Config, RouterConfig } from "./types.ts";
@@ -29,6 +30,7 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkBalancers(router, path, problems);
     checkProxyProtocol(router, path, problems);
     checkPanic(router, path, problems);
+    checkRetries(router, path, problems);
   });
 }
 
