@@ -10,6 +10,7 @@ import { AdminServer } from "./server.ts";
 
 const STATUS: Status = {
   version: "0.2.0",
+  pid: 4321,
   state: "serving",
   uptimeSeconds: 1,
   workers: 1,
@@ -33,6 +34,8 @@ function setUp(overrides: Partial<AdminPort> = {}, ip = "127.0.0.1") {
     status: () => STATUS,
     config: () => ({ routers: [] }),
     shutdown: () => calls.push("shutdown"),
+    upgrade: () => Promise.resolve({ result: "done", pid: 77 }),
+    handOver: (pid) => calls.push(`hand over to ${pid}`),
     abort: () => calls.push("abort"),
     ...overrides,
   };

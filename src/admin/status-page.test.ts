@@ -22,6 +22,7 @@ const DESTINATION: DestinationStatus = {
 };
 const STATUS: Status = {
   version: "0.2.0",
+  pid: 4321,
   state: "serving",
   uptimeSeconds: 90_061,
   workers: 2,

@@ -1,7 +1,7 @@
 // The composition root: joins configuration, discovery, workers and the admin port into a running proxy.
-import type { AdminPort, Status } from "../admin/admin-port.ts";
-import { AdminServer } from "../admin/server.ts";
+import type { AdminPort, Status, UpgradeOutcome } from "../admin/admin-port.ts";
 import type { Config } from "../config/types.ts";
+import type { BoundBranch } from "../control/bindings.ts";
 import { shareOf } from "../control/share.ts";
 import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -9,13 +9,22 @@ import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
+import { startSuccessor, type Successor } from "../transport/successor.ts";
+import type { ChannelObserver } from "../transport/channel.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
+import { AdminPlace } from "./admin-place.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
+import type { Inherited } from "./inherited.ts";
 import { type BoundServer, listen } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
+import type { Notifier } from "./notify.ts";
+import { successorEnvironment } from "./passed-sockets.ts";
+import type { Predecessor } from "./predecessor.ts";
 import { statusOf } from "./status.ts";
 import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
+import { Upgrade } from "./upgrade.ts";
+import type { Unresolved } from "./upgrade-messages.ts";
 
 /** After the grace time, how long workers get to close what is left. */
 const DESTROY_MS = 1_000;
@@ -29,6 +38,13 @@ export interface AppParts {
   readonly rng: Rng;
   readonly logger: LoggerFactory;
   readonly logSettings: LogSettings;
+  /** Listening sockets that were passed to this process. */
+  readonly inherited: Inherited;
+  /** The process that this one takes over from. */
+  readonly predecessor: Predecessor | undefined;
+  readonly notifier: Notifier;
+  /** How the program is started anew, or why that cannot be. */
+  readonly restart: { readonly command: readonly string[] } | { readonly impossible: string };
   /** Ends the process; called once. */
   readonly exit: (code: number) => void;
 }
@@ -41,22 +57,26 @@ export class App implements AdminPort {
   readonly #destinations: Destinations;
   readonly #supervisor: Supervisor;
   readonly #startedMs: number;
-  readonly #admin: AdminServer;
+  readonly #upgrade: Upgrade;
+  /** Undefined in a process that takes over, until it may serve. */
+  #admin: AdminPlace | undefined;
   #state: Status["state"] = "starting";
+  #heardMs = Number.NEGATIVE_INFINITY;
 
   /** Binds every address. Throws ListenError. */
   constructor(parts: AppParts) {
-    const { config, clock, rng, logger, logSettings } = parts;
+    const { config, clock, rng, logger, logSettings, inherited, predecessor } = parts;
     const { registry, aggregate } = this.#metrics;
     this.#parts = parts;
     this.#log = logger("app");
     this.#startedMs = clock.now();
-    const { servers, admin } = listen(
-      config,
-      () => new AdminServer({ ...config.admin, app: this, log: logger("admin"), clock }),
-    );
+    const { servers, admin } = listen(config, inherited, () => ({
+      place: predecessor === undefined ? this.#startAdmin() : undefined,
+    }));
+    inherited.closeLeft(this.#log);
     this.#servers = servers;
-    this.#admin = admin;
+    this.#admin = admin.place;
+    this.#upgrade = this.#createUpgrade();
     this.#destinations = new Destinations({
       config,
       registry,
@@ -88,14 +108,24 @@ export class App implements AdminPort {
    */
   async start(): Promise<void> {
     checkThreadLimit(this.#parts.config.workers);
+    const { predecessor, notifier } = this.#parts;
     await this.#destinations.follow();
+    await predecessor?.prepared(() => this.#unresolved());
     await this.#startWorkers();
+    const admin = this.#admin ?? this.#startAdmin();
+    this.#admin = admin;
     this.#state = "serving";
     for (const { router, config: server, socket } of this.#servers) {
       const fields = { router: router.label, address: formatAddress(socket), dst: server.dstName };
       this.#log.info("serving", () => ({ ...fields, tls: server.tls !== undefined }));
     }
-    this.#log.info("ready", () => ({ admin: formatAddress(this.#admin.address) }));
+    this.#log.info("ready", () => ({ admin: formatAddress(admin.address), pid: process.pid }));
+    if (predecessor !== undefined) this.#countUpgrade("taken-over");
+    predecessor?.ready();
+    notifier.ready(
+      `Serving on ${this.#servers.length} addresses, admin ${formatAddress(admin.address)}`,
+    );
+    notifier.watch(() => this.#workersAnswer());
   }
 
   metrics(): string {
@@ -107,6 +137,7 @@ export class App implements AdminPort {
     const { clock, config } = this.#parts;
     return statusOf({
       state: this.#state,
+      upgrade: this.#upgrade.status,
       uptimeMs: clock.now() - this.#startedMs,
       nowMs: clock.now(),
       workers: config.workers,
@@ -124,12 +155,33 @@ export class App implements AdminPort {
     this.stop(1);
   }
 
+  async upgrade(): Promise<UpgradeOutcome> {
+    const { restart } = this.#parts;
+    if ("impossible" in restart) return this.#upgrade.refuse(restart.impossible);
+    if (this.#state !== "serving" && this.#upgrade.status?.state !== "done")
+      return this.#upgrade.refuse(`this process is ${this.#state}`);
+    return await this.#upgrade.run();
+  }
+
+  handOver(pid: number): void {
+    this.#parts.notifier.handOver(pid);
+    try {
+      this.#admin?.moveAside();
+    } catch (error) {
+      this.#log.warn("no admin server while draining", () => ({ error: String(error) }));
+    }
+    const admin = this.#admin && formatAddress(this.#admin.address);
+    this.#log.info("handed over: this process drains", () => ({ pid, admin }));
+    if (this.#state === "serving") void this.#drain();
+  }
+
   /**
    * Accepts no more, lets connections end for up to the grace time, then ends the process with code 0. A second call
    * ends it at once with `secondCode`.
    */
   stop(secondCode: number): void {
     if (this.#state === "draining" || this.#state === "stopped") return this.#exit(secondCode);
+    this.#parts.notifier.stopping(this.#parts.config.admin.graceMs);
     void this.#drain();
   }
 
@@ -149,6 +201,7 @@ export class App implements AdminPort {
   async #drain(): Promise<void> {
     const { clock, config } = this.#parts;
     this.#state = "draining";
+    this.#upgrade.cancel();
     this.#log.info("shutting down", () => ({ graceMs: config.admin.graceMs }));
     for (const { socket } of this.#servers) socket.close();
     const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
@@ -158,15 +211,78 @@ export class App implements AdminPort {
       clock.after(DESTROY_MS, giveUp);
     });
     await Promise.race([this.#supervisor.drain(), given]);
-    this.#log.info("stopped");
+    this.#log.info("stopped", () => ({ pid: process.pid }));
     this.#exit(0);
   }
 
   #exit(code: number): void {
     this.#state = "stopped";
+    this.#upgrade.cancel();
     this.#destinations.stop();
-    this.#admin.stop();
+    this.#admin?.stop();
     this.#parts.exit(code);
+  }
+
+  /** Where port 0 is configured, a process that takes over keeps the port that the other has. */
+  #startAdmin(): AdminPlace {
+    const { config, predecessor, logger, clock } = this.#parts;
+    const { ip, port } = config.admin;
+    const before = predecessor?.admin;
+    const at = port === 0 && before?.ip === ip ? before : { ip, port };
+    const joins = before !== undefined && at.ip === before.ip && at.port === before.port;
+    return new AdminPlace(at, joins, { app: this, log: logger("admin"), clock });
+  }
+
+  #createUpgrade(): Upgrade {
+    const { clock, config } = this.#parts;
+    return new Upgrade({
+      clock,
+      log: this.#log,
+      start: (observer) => this.#startSuccessor(observer),
+      hasEndpoints: ({ router, path }) =>
+        this.#destinations.all.some(
+          (destination) =>
+            destination.router === router &&
+            destination.path === path &&
+            destination.endpoints.some(({ retired }) => !retired),
+        ),
+      shareAdmin: (shared) => this.#admin?.share(shared),
+      count: (result) => this.#countUpgrade(result),
+      graceMs: config.admin.graceMs,
+    });
+  }
+
+  #startSuccessor(observer: ChannelObserver): Successor | string {
+    const { restart, config } = this.#parts;
+    const passed = this.#servers.flatMap(({ socket: { fd }, config: { port } }) =>
+      fd === undefined ? [] : [{ fd, anyPort: port === 0 }],
+    );
+    if ("impossible" in restart) return restart.impossible;
+    const env = successorEnvironment(process.env, process.pid, {
+      anyPort: passed.map(({ anyPort }) => anyPort),
+      admin: this.#admin?.address ?? config.admin,
+    });
+    const sockets = passed.map(({ fd }) => fd);
+    return startSuccessor({ command: restart.command, env, sockets, observer });
+  }
+
+  #countUpgrade(result: string): void {
+    this.#metrics.registry.counter(PROCESS_METRICS.upgrades, result).add(1);
+  }
+
+  #unresolved(): readonly Unresolved[] {
+    return this.#destinations.all
+      .filter(({ bound }) => bound === undefined || !bound.known || bound.branches.some(isUnknown))
+      .map(({ router, path }) => ({ router, path }));
+  }
+
+  /** Whether any worker has said something since this was asked the last time; asks all to. */
+  #workersAnswer(): boolean {
+    const heardMs = this.#supervisor.heardMs;
+    const answered = heardMs > this.#heardMs;
+    this.#heardMs = heardMs;
+    this.#supervisor.broadcast({ type: "confirm" });
+    return answered;
   }
 
   #replay(index: number): ToWorker[] {
@@ -206,4 +322,9 @@ export class App implements AdminPort {
     }));
     return least;
   }
+}
+
+/** Whether a branch that has a share of the connections has no answer yet. */
+function isUnknown({ weight, name: { resolution } }: BoundBranch): boolean {
+  return weight > 0 && (resolution.state === "pending" || resolution.state === "failed");
 }

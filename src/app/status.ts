@@ -1,5 +1,5 @@
 // The state of the whole proxy as the admin port shows it.
-import type { DestinationStatus, Status } from "../admin/admin-port.ts";
+import type { DestinationStatus, Status, UpgradeStatus } from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -9,6 +9,7 @@ import { VERSION } from "./version.ts";
 /** What a status is made from. */
 export interface StatusParts {
   readonly state: Status["state"];
+  readonly upgrade: UpgradeStatus | undefined;
   readonly uptimeMs: number;
   readonly nowMs: number;
   readonly workers: number;
@@ -20,7 +21,9 @@ export interface StatusParts {
 export function statusOf(parts: StatusParts): Status {
   return {
     version: VERSION,
+    pid: process.pid,
     state: parts.state,
+    ...(parts.upgrade !== undefined && { upgrade: parts.upgrade }),
     uptimeSeconds: Math.floor(parts.uptimeMs / 1000),
     workers: parts.workers,
     servers: parts.servers.map(({ router, config, socket }) => ({

@@ -46,6 +46,7 @@ export class Supervisor {
   readonly #parts: SupervisorParts;
   readonly #slots: readonly Slot[];
   #state: "running" | "draining" | "stopped" = "running";
+  #heardMs = Number.NEGATIVE_INFINITY;
   #cancelRestarts = new Set<Cancel>();
   #onConfirmed: (() => void) | undefined;
   #onDrained: (() => void) | undefined;
@@ -77,6 +78,11 @@ export class Supervisor {
   /** Tells every worker. One that starts later is told by `replay`. */
   broadcast(message: ToWorker): void {
     for (const { outbox } of this.#slots) outbox?.push(message);
+  }
+
+  /** When a worker last said something; each answers a `confirm`. */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   /** Lets sessions end; resolves when no worker has any left. */
@@ -132,6 +138,7 @@ export class Supervisor {
   }
 
   #onMessage(slot: Slot, message: ToControl, onMetrics: ReturnType<Aggregate["source"]>): void {
+    this.#heardMs = this.#parts.clock.now();
     switch (message.type) {
       case "ready":
         this.#parts.running.add(1);
