@@ -16,7 +16,7 @@ import { AdminPlace } from "./admin-place.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
 import type { Inherited } from "./inherited.ts";
-import { type BoundServer, listen } from "./listeners.ts";
+import { adminFailures, type BoundServer, listen, ListenError } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
 import { successorEnvironment } from "./passed-sockets.ts";
@@ -112,7 +112,7 @@ export class App implements AdminPort {
     await this.#destinations.follow();
     await predecessor?.prepared(() => this.#unresolved());
     await this.#startWorkers();
-    const admin = this.#admin ?? this.#startAdmin();
+    const admin = this.#admin ?? this.#joinAdmin();
     this.#admin = admin;
     this.#state = "serving";
     for (const { router, config: server, socket } of this.#servers) {
@@ -231,6 +231,16 @@ export class App implements AdminPort {
     const at = port === 0 && before?.ip === ip ? before : { ip, port };
     const joins = before !== undefined && at.ip === before.ip && at.port === before.port;
     return new AdminPlace(at, joins, { app: this, log: logger("admin"), clock });
+  }
+
+  /** Throws ListenError. */
+  #joinAdmin(): AdminPlace {
+    const { config, inherited } = this.#parts;
+    try {
+      return this.#startAdmin();
+    } catch (error) {
+      throw new ListenError(adminFailures(config, inherited, error));
+    }
   }
 
   #createUpgrade(): Upgrade {

@@ -43,13 +43,18 @@ export function listen<Admin>(
   try {
     admin = startAdmin();
   } catch (error) {
-    failures.push(new BindError(formatAddress(config.admin), codeOf(error), error));
-    const hint = inherited.hint(config.admin);
-    if (hint !== undefined) failures.push(new Error(hint));
+    failures.push(...adminFailures(config, inherited, error));
   }
   if (failures.length === 0 && admin !== undefined) return { servers, admin };
   for (const { socket } of servers) socket.close();
   throw new ListenError(failures);
+}
+
+/** Why the admin server could not listen, and what may be behind that. */
+export function adminFailures({ admin }: Config, inherited: Inherited, error: unknown): Error[] {
+  const hint = inherited.hint(admin);
+  const failure = new BindError(formatAddress(admin), codeOf(error), error);
+  return hint === undefined ? [failure] : [failure, new Error(hint)];
 }
 
 function codeOf(error: unknown): string {
