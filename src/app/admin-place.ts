@@ -22,15 +22,16 @@ export class AdminPlace {
   constructor(at: Address, joins: boolean, parts: AdminPlaceParts) {
     this.#parts = parts;
     this.#server = new AdminServer({ ...at, ...parts, shared: joins });
-    // Another process that is started by mistake shall be refused.
-    if (joins) this.share(false);
   }
 
   get address(): Address {
     return this.#server.address;
   }
 
-  /** Whether another process of this user may listen on the same address, and get a part of the connections. */
+  /**
+   * Whether a process of this user that asks for it may listen on the same address, and get a part of the connections.
+   * Nobody but a process that takes over asks: one that is started by mistake is refused all the same.
+   */
   share(shared: boolean): void {
     const fd = listenerAt(this.address);
     if (fd !== undefined) socketCalls()?.allowSharing(fd, shared);

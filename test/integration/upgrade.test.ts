@@ -98,6 +98,30 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectEcho(port);
   });
 
+  test("serves those who wait in the queue of the old process, which accepts none of them", async () => {
+    const limited = (maxConcurrency: number) =>
+      proxyTo({
+        to: [backend.port],
+        server: { maxConcurrency },
+        top: { admin: { port: 0, graceSecs: 60 } },
+      });
+    const product = await start(limited(1));
+    const port = product.port();
+    const first = await python.connect(port);
+    await first.write("first");
+    expect(await first.receive(5)).toMatchObject({ text: "first" });
+    const waiting = await Promise.all(Array.from({ length: 50 }, () => python.connect(port)));
+    for (const client of waiting) await client.write("hello");
+    rewrite(product, limited(100));
+    expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
+    const answers = await Promise.all(waiting.map((client) => client.receive(5)));
+    expect(answers.filter(({ text }) => text === "hello")).toHaveLength(50);
+    await first.write("again");
+    expect(await first.receive(5)).toMatchObject({ text: "again" });
+    await Promise.all([first, ...waiting].map((client) => client.close()));
+    expect(await product.process.exited).toBe(0);
+  });
+
   test("follows another, by SIGUSR2 too, and each process drains by itself", async () => {
     const product = await start(config());
     const [port, admin] = [product.port(), product.adminPort];
