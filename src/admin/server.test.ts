@@ -88,7 +88,7 @@ describe("AdminServer", () => {
   });
 
   test("says why an upgrade was not tried, or failed, or broke", async () => {
-    for (const [status, body, upgrade] of [
+    const cases: readonly (readonly [number, string, AdminPort["upgrade"]])[] = [
       [409, "No upgrade: no\n", () => Promise.resolve({ result: "refused", message: "no" })],
       [
         500,
@@ -96,7 +96,8 @@ describe("AdminServer", () => {
         () => Promise.resolve({ result: "failed", message: "no" }),
       ],
       [500, "Something went wrong: the log says what.\n", () => Promise.reject(new Error("x"))],
-    ] as const) {
+    ];
+    for (const [status, body, upgrade] of cases) {
       const { server, calls, clock } = setUp({ upgrade });
       expect(await ask(server, "POST", "/upgrade")).toMatchObject({ status, body });
       clock.advance(0);

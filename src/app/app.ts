@@ -160,7 +160,10 @@ export class App implements AdminPort {
     if ("impossible" in restart) return this.#upgrade.refuse(restart.impossible);
     if (this.#state !== "serving" && this.#upgrade.status?.state !== "done")
       return this.#upgrade.refuse(`this process is ${this.#state}`);
-    return await this.#upgrade.run();
+    const outcome = await this.#upgrade.run();
+    if (outcome.result === "failed")
+      this.#parts.notifier.status(`Serving; the last upgrade failed: ${outcome.message}`);
+    return outcome;
   }
 
   handOver(pid: number): void {

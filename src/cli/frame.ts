@@ -28,6 +28,8 @@ export function openFrame(impossible?: string): Frame {
   const passed = handover?.sockets ?? passedBySystemd(env, pid);
   const predecessor = handover && new Predecessor(handover, systemClock);
   const restart = impossible === undefined ? restartOf() : { impossible };
+  // Until there is something that could be replaced; left to the system, it would end the process.
+  process.on("SIGUSR2", () => {});
   for (const name of [...SYSTEMD_VARIABLES, HANDOVER_VARIABLE, LAUNCHER_VARIABLE]) delete env[name];
   return { passed, predecessor, restart };
 }
