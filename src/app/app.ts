@@ -1,7 +1,6 @@
 // The composition root: joins configuration, discovery, workers and the admin port into a running proxy.
 import type { AdminPort, Status, UpgradeOutcome } from "../admin/admin-port.ts";
 import type { Config } from "../config/types.ts";
-import type { BoundBranch } from "../control/bindings.ts";
 import { shareOf } from "../control/share.ts";
 import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -9,8 +8,6 @@ import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
-import { startSuccessor, type Successor } from "../transport/successor.ts";
-import type { ChannelObserver } from "../transport/channel.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
 import { AdminPlace } from "./admin-place.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
@@ -19,12 +16,12 @@ import type { Inherited } from "./inherited.ts";
 import { adminFailures, type BoundServer, listen, ListenError } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
-import { successorEnvironment } from "./passed-sockets.ts";
 import type { Predecessor } from "./predecessor.ts";
+import { type Restart, startWith } from "./start-successor.ts";
 import { statusOf } from "./status.ts";
 import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
+import { hasEndpoints, unresolvedOf } from "./unresolved.ts";
 import { Upgrade } from "./upgrade.ts";
-import type { Unresolved } from "./upgrade-messages.ts";
 
 /** After the grace time, how long workers get to close what is left. */
 const DESTROY_MS = 1_000;
@@ -43,8 +40,7 @@ export interface AppParts {
   /** The process that this one takes over from. */
   readonly predecessor: Predecessor | undefined;
   readonly notifier: Notifier;
-  /** How the program is started anew, or why that cannot be. */
-  readonly restart: { readonly command: readonly string[] } | { readonly impossible: string };
+  readonly restart: Restart;
   /** Ends the process; called once. */
   readonly exit: (code: number) => void;
 }
@@ -110,7 +106,7 @@ export class App implements AdminPort {
     checkThreadLimit(this.#parts.config.workers);
     const { predecessor, notifier } = this.#parts;
     await this.#destinations.follow();
-    await predecessor?.prepared(() => this.#unresolved());
+    await predecessor?.prepared(() => unresolvedOf(this.#destinations.all));
     await this.#startWorkers();
     const admin = this.#admin ?? this.#joinAdmin();
     this.#admin = admin;
@@ -247,46 +243,21 @@ export class App implements AdminPort {
   }
 
   #createUpgrade(): Upgrade {
-    const { clock, config } = this.#parts;
+    const { clock, config, restart } = this.#parts;
     return new Upgrade({
       clock,
       log: this.#log,
-      start: (observer) => this.#startSuccessor(observer),
-      hasEndpoints: ({ router, path }) =>
-        this.#destinations.all.some(
-          (destination) =>
-            destination.router === router &&
-            destination.path === path &&
-            destination.endpoints.some(({ retired }) => !retired),
-        ),
+      start: (observer) =>
+        startWith(restart, this.#servers, this.#admin?.address ?? config.admin, observer),
+      hasEndpoints: (name) => hasEndpoints(this.#destinations.all, name),
       shareAdmin: (shared) => this.#admin?.share(shared),
       count: (result) => this.#countUpgrade(result),
       graceMs: config.admin.graceMs,
     });
   }
 
-  #startSuccessor(observer: ChannelObserver): Successor | string {
-    const { restart, config } = this.#parts;
-    const passed = this.#servers.flatMap(({ socket: { fd }, config: { port } }) =>
-      fd === undefined ? [] : [{ fd, anyPort: port === 0 }],
-    );
-    if ("impossible" in restart) return restart.impossible;
-    const env = successorEnvironment(process.env, process.pid, {
-      anyPort: passed.map(({ anyPort }) => anyPort),
-      admin: this.#admin?.address ?? config.admin,
-    });
-    const sockets = passed.map(({ fd }) => fd);
-    return startSuccessor({ command: restart.command, env, sockets, observer });
-  }
-
   #countUpgrade(result: string): void {
     this.#metrics.registry.counter(PROCESS_METRICS.upgrades, result).add(1);
-  }
-
-  #unresolved(): readonly Unresolved[] {
-    return this.#destinations.all
-      .filter(({ bound }) => bound === undefined || !bound.known || bound.branches.some(isUnknown))
-      .map(({ router, path }) => ({ router, path }));
   }
 
   /** Whether any worker has said something since this was asked the last time; asks all to. */
@@ -335,9 +306,4 @@ export class App implements AdminPort {
     }));
     return least;
   }
-}
-
-/** Whether a branch that has a share of the connections has no answer yet. */
-function isUnknown({ weight, name: { resolution } }: BoundBranch): boolean {
-  return weight > 0 && (resolution.state === "pending" || resolution.state === "failed");
 }

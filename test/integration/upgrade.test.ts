@@ -274,7 +274,9 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
         });
         const old = product.process.pid;
         await said(old, "READY=1");
-        await said(old, "WATCHDOG=1");
+        const lives = () =>
+          manager.reports.filter(({ pid, lines }) => pid === old && String(lines) === "WATCHDOG=1");
+        await until("it lives, again and again", () => lives().length >= 5);
         expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
         const [, next = 0] = readyPids(product);
         await said(next, "READY=1");
