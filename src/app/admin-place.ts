@@ -8,6 +8,9 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { socketCalls } from "../transport/libc-sockets.ts";
 
+/** For the answers that are under way, and for connections that nobody has accepted yet. */
+const LEAVE_MS = 250;
+
 export interface AdminPlaceParts {
   readonly app: AdminPort;
   readonly log: Logger;
@@ -37,10 +40,25 @@ export class AdminPlace {
     if (fd !== undefined) socketCalls()?.allowSharing(fd, shared);
   }
 
-  /** Leaves the address to the other process, and answers on a free port of this machine from now on. */
-  moveAside(): void {
-    void this.#server.stop();
-    this.#server = new AdminServer({ ip: "127.0.0.1", port: 0, ...this.#parts });
+  /**
+   * Leaves the address to the process that has joined, and answers on a free port of this machine from now on. Resolves
+   * when those who had come before have their answers.
+   */
+  moveAside(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const left = this.#server;
+    const fd = listenerAt(this.address);
+    if (fd !== undefined) socketCalls()?.preferJoined(fd);
+    this.#parts.clock.after(LEAVE_MS, () => {
+      void left.stop();
+      resolve();
+    });
+    try {
+      this.#server = new AdminServer({ ip: "127.0.0.1", port: 0, ...this.#parts });
+    } catch (error) {
+      this.#parts.log.warn("no admin server while draining", () => ({ error: String(error) }));
+    }
+    return promise;
   }
 
   stop(): void {

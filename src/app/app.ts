@@ -164,14 +164,10 @@ export class App implements AdminPort {
 
   handOver(pid: number): void {
     this.#parts.notifier.handOver(pid);
-    try {
-      this.#admin?.moveAside();
-    } catch (error) {
-      this.#log.warn("no admin server while draining", () => ({ error: String(error) }));
-    }
+    const moved = this.#admin?.moveAside();
     const admin = this.#admin && formatAddress(this.#admin.address);
     this.#log.info("handed over: this process drains", () => ({ pid, admin }));
-    if (this.#state === "serving") void this.#drain();
+    if (this.#state === "serving") void this.#drain(moved);
   }
 
   /**
@@ -197,7 +193,8 @@ export class App implements AdminPort {
     }
   }
 
-  async #drain(): Promise<void> {
+  /** Ends the process not before `alsoDone`. */
+  async #drain(alsoDone?: Promise<void>): Promise<void> {
     const { clock, config } = this.#parts;
     this.#state = "draining";
     this.#upgrade.cancel();
@@ -210,6 +207,7 @@ export class App implements AdminPort {
       clock.after(DESTROY_MS, giveUp);
     });
     await Promise.race([this.#supervisor.drain(), given]);
+    await alsoDone;
     this.#log.info("stopped", () => ({ pid: process.pid }));
     this.#exit(0);
   }

@@ -53,7 +53,14 @@ describe("handedOver()", () => {
   });
 
   test("passes on nothing that was meant for the first process", () => {
-    const first = { LISTEN_PID: "70", LISTEN_FDS: "1", LISTEN_FDNAMES: "a", WATCHDOG_PID: "70" };
+    const bound = { BUN_FEATURE_FLAG_NO_ORPHANS: "1" };
+    const first = {
+      ...bound,
+      LISTEN_PID: "70",
+      LISTEN_FDS: "1",
+      LISTEN_FDNAMES: "a",
+      WATCHDOG_PID: "70",
+    };
     const env = successorEnvironment({ ...first, WATCHDOG_USEC: "1" }, 70, { anyPort: [], admin });
     expect(Object.keys(env)).toEqual(["WATCHDOG_USEC", HANDOVER_VARIABLE]);
   });

@@ -6,6 +6,12 @@ import { FIRST_PASSED_FD } from "../transport/successor.ts";
 
 /** The variables of systemd's protocol: for this process alone, not for those that it starts. */
 export const SYSTEMD_VARIABLES = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] as const;
+/** These speak of one process, or bind it to its parent, which a process that takes over outlives. */
+const NOT_FOR_SUCCESSORS = new Set<string>([
+  ...SYSTEMD_VARIABLES,
+  "WATCHDOG_PID",
+  "BUN_FEATURE_FLAG_NO_ORPHANS",
+]);
 /** Says what a process takes over, as JSON. */
 export const HANDOVER_VARIABLE = "LINKERD_TCP_HANDOVER";
 
@@ -64,10 +70,7 @@ export function successorEnvironment(
   pid: number,
   passed: { readonly anyPort: readonly boolean[]; readonly admin: Address },
 ): Environment {
-  const { WATCHDOG_PID: _, ...rest } = env;
-  const kept = Object.entries(rest).filter(
-    ([name]) => !SYSTEMD_VARIABLES.includes(name as (typeof SYSTEMD_VARIABLES)[number]),
-  );
+  const kept = Object.entries(env).filter(([name]) => !NOT_FOR_SUCCESSORS.has(name));
   const sockets = passed.anyPort.map((anyPort) => (anyPort ? "any port" : "fixed port"));
   const handover = { parent: pid, sockets, admin: passed.admin };
   return { ...Object.fromEntries(kept), [HANDOVER_VARIABLE]: JSON.stringify(handover) };

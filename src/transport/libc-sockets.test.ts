@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PythonScript } from "../../test/support/peers/python-script.ts";
+import { PythonSockets } from "../../test/support/peers/python-sockets.ts";
 import { has } from "../../test/support/peers/tools.ts";
 import { bind } from "./bind.ts";
 import { libc } from "./libc.ts";
@@ -101,6 +102,33 @@ withLibc("an address is shared when that is allowed, with those who ask for it",
   expect(calls().allowSharing(-1, true)).toBe(false);
   held.close();
 });
+
+test.skipIf(libc === undefined || !has("python3"))(
+  "of two sockets on an address the one that joined can be preferred, until the first has gone",
+  async () => {
+    const held = bind("127.0.0.1", 0);
+    await using python = new PythonSockets();
+    calls().allowSharing(held.fd ?? -1, true);
+    const greeter = (text: string, at: object) =>
+      Bun.listen({
+        ...at,
+        socket: { data() {}, open: (socket: Bun.Socket) => void socket.end(text) },
+      } as never);
+    // What Bun listens on closes with it: a copy each.
+    const copy = calls().duplicateAbove(held.fd ?? -1, 3);
+    const first = greeter("first\n", { fd: copy });
+    const joined = greeter("joined\n", { hostname: "127.0.0.1", port: held.port, reusePort: true });
+    const before = await python.visit(held.port, 40);
+    expect(Object.keys(before.lines).toSorted()).toEqual(["first", "joined"]);
+    expect(calls().preferJoined(held.fd ?? -1)).toBe(true);
+    expect(await python.visit(held.port, 40)).toMatchObject({ lines: { joined: 40 } });
+    (first as { stop(): void }).stop();
+    held.close();
+    expect(await python.visit(held.port, 40)).toMatchObject({ lines: { joined: 40 } });
+    (joined as { stop(): void }).stop();
+    expect(calls().preferJoined(-1)).toBe(false);
+  },
+);
 
 describe("sendDatagram()", () => {
   for (const address of [join(folder, "notify"), `@l5d-${process.pid}-${performance.now()}`]) {

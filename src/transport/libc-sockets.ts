@@ -19,6 +19,11 @@ export interface SocketCalls {
   /** Whether other sockets of this user may listen on the same address (SO_REUSEPORT). Answers whether that worked. */
   allowSharing(fd: number, allowed: boolean): boolean;
   /**
+   * Of two sockets that share an address, gives all further connections to the one that joined. What waits in the queue
+   * of `fd` stays there. Answers whether that worked.
+   */
+  preferJoined(fd: number): boolean;
+  /**
    * Sends a text to a Unix datagram socket, without waiting. `path` is as in NOTIFY_SOCKET: absolute, or abstract after
    * an `@`, at most 107 bytes. Answers 0, or the error number.
    */
@@ -50,6 +55,8 @@ const SOL_SOCKET = 1;
 const SO_TYPE = 3;
 const SO_REUSEPORT = 15;
 const SO_ACCEPTCONN = 30;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
+const BPF_RET_K = 0x06;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
@@ -94,6 +101,18 @@ function callsOf(symbols: Symbols): SocketCalls {
     allowSharing(fd, allowed) {
       number[0] = allowed ? 1 : 0;
       return symbols.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, numberAt, 4) === 0;
+    },
+    preferJoined(fd) {
+      // A filter of one instruction that answers 1: sockets that share an address are numbered in the order in which
+      // they came. Once the first has gone there is no number 1, and Linux chooses as if there were no filter.
+      const instruction = new DataView(new ArrayBuffer(8));
+      instruction.setUint16(0, BPF_RET_K, true);
+      instruction.setUint32(4, 1, true);
+      const program = new DataView(new ArrayBuffer(16));
+      program.setUint16(0, 1, true);
+      program.setBigUint64(8, BigInt(ptr(instruction)), true);
+      const at = ptr(program);
+      return symbols.setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, at, 16) === 0;
     },
     sendDatagram(path, text) {
       const fd = symbols.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
