@@ -2,6 +2,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Address } from "../lib/address.ts";
 import { Channel } from "../transport/channel.ts";
+import { socketCalls } from "../transport/libc-sockets.ts";
 import type { Handover } from "./passed-sockets.ts";
 import { type FromSuccessor, readFromPredecessor, type Unresolved } from "./upgrade-messages.ts";
 
@@ -19,6 +20,8 @@ export class Predecessor {
 
   constructor({ channelFd, admin }: Pick<Handover, "channelFd" | "admin">, clock: Clock) {
     this.admin = admin;
+    // Bun, told to leave no orphans, has the system end what it starts when it ends itself.
+    socketCalls()?.outliveParent();
     this.#clock = clock;
     this.#channel = new Channel(channelFd, {
       onLine: (line) => {

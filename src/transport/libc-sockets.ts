@@ -28,6 +28,8 @@ export interface SocketCalls {
    * an `@`, at most 107 bytes. Answers 0, or the error number.
    */
   sendDatagram(path: string, text: string): number;
+  /** Does not end with the process that started this one, whatever that had asked for (PR_SET_PDEATHSIG). */
+  outliveParent(): void;
   /** Microseconds of the system's monotonic clock, as other programs read it too. */
   monotonicMicros(): bigint;
 }
@@ -40,6 +42,7 @@ const SYMBOLS = {
   getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
   setsockopt: { args: ["int", "int", "int", "ptr", "int"], returns: "int" },
   sendto: { args: ["int", "ptr", "usize", "int", "ptr", "int"], returns: "i64" },
+  prctl: { args: ["int", "u64", "u64", "u64", "u64"], returns: "int" },
   clock_gettime: { args: ["int", "ptr"], returns: "int" },
   __errno_location: { args: [], returns: "ptr" },
 } as const;
@@ -62,6 +65,7 @@ const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const CLOCK_MONOTONIC = 1;
+const PR_SET_PDEATHSIG = 1;
 const EBADF = 9;
 const EMFILE = 24;
 const ENOTSOCK = 88;
@@ -131,6 +135,7 @@ function callsOf(symbols: Symbols): SocketCalls {
       symbols.close(fd);
       return error;
     },
+    outliveParent: () => void symbols.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0),
     monotonicMicros() {
       symbols.clock_gettime(CLOCK_MONOTONIC, timeAt);
       return (time[0] ?? 0n) * 1_000_000n + (time[1] ?? 0n) / 1_000n;
