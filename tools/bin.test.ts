@@ -15,6 +15,8 @@ const MAIN = `
     const zod = typeof z.object;
     console.log(JSON.stringify({ inside, zod, args: argv.slice(2), cwd: process.cwd(), pid, secret, defined, launcher, thread }));
     if (argv[2] !== "wait") process.exit(7);
+    // The thread has ended by now, and the program would end too.
+    setInterval(() => {}, 60_000);
   };`;
 const EVIL = `throw new Error("the caller's code ran");`;
 const HOSTILE = {
