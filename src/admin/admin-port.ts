@@ -83,10 +83,23 @@ export interface DrainStatus {
   readonly deadlineSeconds: number | undefined;
 }
 
+/** How an upgrade stands. */
+export type UpgradeStatus =
+  | { readonly state: "starting" | "done"; readonly pid: number }
+  | { readonly state: "failed"; readonly message: string };
+
+/** What came of the wish to be replaced by a new process; without `done` all is as it was. */
+export type UpgradeOutcome =
+  | { readonly result: "done"; readonly pid: number }
+  | { readonly result: "failed" | "refused"; readonly message: string };
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
+  readonly pid: number;
   readonly state: "starting" | "serving" | "draining" | "stopped";
+  /** The upgrade that runs, or what came of the last; undefined when none was asked for. */
+  readonly upgrade?: UpgradeStatus | undefined;
   readonly uptimeSeconds: number;
   readonly workers: number;
   readonly servers: readonly ServerStatus[];
@@ -105,6 +118,10 @@ export interface AdminPort {
   config(): unknown;
   /** Begins a graceful shutdown; a second call ends at once. */
   shutdown(): void;
+  /** Starts a process that takes over. When it resolves with `done`, `handOver` is to follow. */
+  upgrade(): Promise<UpgradeOutcome>;
+  /** Leaves everything to the process `pid`: accepts no more, and ends as `shutdown` does. */
+  handOver(pid: number): void;
   /** Ends at once, with a non-zero exit code. */
   abort(): void;
 }

@@ -3,8 +3,10 @@ import { PROMETHEUS_TYPE } from "../telemetry/prometheus.ts";
 import type { AdminPort } from "./admin-port.ts";
 import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
 
-/** An answer with status 200. */
+/** An answer. */
 export interface Answer {
+  /** Of HTTP; 200 unless it is said. */
+  readonly status?: number;
   /** Media type. */
   readonly type: string;
   readonly body: string;
@@ -20,7 +22,7 @@ export interface AdminRoute {
   readonly path: string;
   /** For the documentation: Markdown, whole sentences. */
   readonly summary: string;
-  readonly handle: (app: AdminPort) => Answer;
+  readonly handle: (app: AdminPort) => Answer | Promise<Answer>;
 }
 
 const TEXT = "text/plain; charset=utf-8";
@@ -76,11 +78,42 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
   {
     method: "POST",
+    path: "/upgrade",
+    summary:
+      "Starts this program anew, hands the listening sockets over to it, and shuts down once it is ready " +
+      "([upgrades](../guide/upgrade.md)). Answers then, which may take a minute: 200; 500 when the new process failed " +
+      "and this one goes on; 409 when none was started. The text says why.",
+    handle: upgrade,
+  },
+  {
+    method: "POST",
     path: "/abort",
     summary: "Ends at once, with exit code 1. The answer may be lost.",
     handle: (app) => ({ type: TEXT, body: "Aborting.\n", afterwards: () => app.abort() }),
   },
 ];
+
+async function upgrade(app: AdminPort): Promise<Answer> {
+  const outcome = await app.upgrade();
+  switch (outcome.result) {
+    case "done":
+      return {
+        type: TEXT,
+        body: `Process ${outcome.pid} has taken over; this one drains.\n`,
+        afterwards: () => app.handOver(outcome.pid),
+      };
+    case "failed":
+      return {
+        status: 500,
+        type: TEXT,
+        body: `The upgrade failed, and this process goes on: ${outcome.message}\n`,
+      };
+    case "refused":
+      return { status: 409, type: TEXT, body: `No upgrade: ${outcome.message}\n` };
+    default:
+      return outcome satisfies never;
+  }
+}
 
 function json(value: unknown): Answer {
   return {

@@ -14,6 +14,7 @@ beforeAll(() => {
     metrics: () => "x 1\n".repeat(1_000_000),
     status: () => ({
       version: "",
+      pid: 4321,
       state: "serving",
       uptimeSeconds: 0,
       workers: 1,
@@ -24,6 +25,8 @@ beforeAll(() => {
     }),
     config: () => null,
     shutdown: () => calls.push("shutdown"),
+    upgrade: () => Promise.resolve({ result: "refused", message: "" }),
+    handOver() {},
     abort: () => calls.push("abort"),
   };
   server = new AdminServer({

@@ -8,7 +8,7 @@ import { ADMIN_ROUTES, type AdminRoute, type Answer } from "./routes.ts";
 
 /** A route whose answer needs nothing more. */
 export interface ServedRoute extends Pick<AdminRoute, "method" | "path"> {
-  readonly handle: () => Answer;
+  readonly handle: () => Answer | Promise<Answer>;
 }
 
 /** What is served: the proxy's routes for an application, or others. */
@@ -18,10 +18,15 @@ export type AdminServerOptions = {
   readonly port: number;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Whether to listen beside another process that lets this one: see app/admin-place.ts. */
+  readonly shared?: boolean;
 } & ({ readonly app: AdminPort } | { readonly routes: readonly ServedRoute[] });
 
 /** Time without a byte after which a connection is closed. Bun gives whole requests some 10 s on its own. */
 const IDLE_SECONDS = 10;
+
+/** The same for a request whose answer is being made: more than any takes. Bun knows no more than 255. */
+const ANSWER_SECONDS = 120;
 
 /** No route reads a body. Heads are limited to 16 KiB by Bun itself. */
 const MOST_BODY_BYTES = 1024;
@@ -55,8 +60,8 @@ export class AdminServer {
       maxRequestBodySize: MOST_BODY_BYTES,
       development: false,
       // Outside development Bun shares ports unless told not to: a second process would take half of the requests.
-      reusePort: false,
-      fetch: (request) => this.#respond(request),
+      reusePort: options.shared ?? false,
+      fetch: (request, server) => this.#respond(request, server),
       error: (error) => this.#fail(error),
     });
     this.address = { ip, port: this.#server.port ?? port };
@@ -68,32 +73,41 @@ export class AdminServer {
     await this.#server.stop(true);
   }
 
-  #respond(request: Request): Response {
+  #respond(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
     try {
       const refusal = refusalOf(request, this.address);
       if (refusal !== undefined) return this.#refuse(request, refusal);
-      return this.#route(request.method, pathOf(request.url));
+      const response = this.#route(request.method, pathOf(request.url));
+      if (response instanceof Promise) server.timeout(request, ANSWER_SECONDS);
+      return response;
     } catch (error) {
       return this.#fail(error);
     }
   }
 
-  #route(method: string, path: string): Response {
+  #route(method: string, path: string): Response | Promise<Response> {
     const routes = this.#routes.filter((route) => route.path === path);
     if (routes.length === 0) return plain(404, "Not found. The page / says what there is.\n");
     // The answer to HEAD is made like that to GET; Bun sends its head alone.
     const wanted = method === "HEAD" ? "GET" : method;
     const route = routes.find((one) => one.method === wanted);
-    if (route !== undefined) return this.#send(route.handle());
+    const answer = route?.handle();
+    if (answer instanceof Promise)
+      return answer.then(
+        (made) => this.#send(made),
+        (error: unknown) => this.#fail(error),
+      );
+    if (answer !== undefined) return this.#send(answer);
     const allowed = routes.map((one) => (one.method === "GET" ? "GET, HEAD" : one.method));
     return plain(405, `Not for ${path}.\n`, { Allow: allowed.join(", ") });
   }
 
-  #send({ type, body, policy, afterwards }: Answer): Response {
+  #send({ status = 200, type, body, policy, afterwards }: Answer): Response {
     // Bun writes an answer as soon as the handler has returned, so that a timer of 0 comes after it.
     if (afterwards !== undefined) this.#clock.after(0, () => this.#run(afterwards));
     const headers = { ...COMMON_HEADERS, "Content-Type": type };
     return new Response(body, {
+      status,
       headers: policy === undefined ? headers : { ...headers, "Content-Security-Policy": policy },
     });
   }

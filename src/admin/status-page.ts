@@ -35,7 +35,8 @@ const MOST_ENDPOINTS = 100;
 
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
-  const { version, state, uptimeSeconds, workers, servers, destinations, namers, drains } = status;
+  const { version, pid, state, uptimeSeconds, workers, servers, destinations } = status;
+  const { namers, drains } = status;
   const listed = destinations.slice(0, MOST_DESTINATIONS);
   return `<!doctype html>
 <html lang="en">
@@ -48,7 +49,8 @@ export function statusPage(status: Status): string {
 <body>
 <header>
 <h1>linkerd-tcp</h1>
-<p>State: <strong>${escape(state)}</strong>. Version ${escape(version)}, up for ${duration(uptimeSeconds)}, ${plural(workers, "worker")}.</p>
+<p>State: <strong>${escape(state)}</strong>. Version ${escape(version)}, process ${pid}, up for ${duration(uptimeSeconds)}, ${plural(workers, "worker")}.</p>
+${upgradeNote(status)}
 <nav><a href="/metrics">Metrics</a> <a href="/config.json">Configuration</a> <a href="/status.json">This page as JSON</a></nav>
 </header>
 <main>
@@ -63,6 +65,21 @@ ${namers.length === 0 ? "" : `<h2>Namers</h2>\n${namerTable(namers)}`}
 </body>
 </html>
 `;
+}
+
+function upgradeNote({ upgrade }: Status): string {
+  switch (upgrade?.state) {
+    case undefined:
+      return "";
+    case "starting":
+      return `<p>Upgrade: process ${upgrade.pid} starts.</p>`;
+    case "done":
+      return `<p>Upgrade: process ${upgrade.pid} has taken over.</p>`;
+    case "failed":
+      return `<p class="ejected">The last upgrade failed: ${escape(upgrade.message)}</p>`;
+    default:
+      return upgrade satisfies never;
+  }
 }
 
 function serverTable(servers: readonly ServerStatus[]): string {

@@ -5,6 +5,7 @@ import type {
   EjectionStatus,
   EndpointStatus,
   Status,
+  UpgradeStatus,
 } from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
@@ -17,6 +18,7 @@ import { VERSION } from "./version.ts";
 /** What a status is made from. */
 export interface StatusParts {
   readonly state: Status["state"];
+  readonly upgrade: UpgradeStatus | undefined;
   readonly uptimeMs: number;
   readonly nowMs: number;
   /** Since 1970. */
@@ -31,7 +33,9 @@ export interface StatusParts {
 export function statusOf(parts: StatusParts): Status {
   return {
     version: VERSION,
+    pid: process.pid,
     state: parts.state,
+    ...(parts.upgrade !== undefined && { upgrade: parts.upgrade }),
     uptimeSeconds: Math.floor(parts.uptimeMs / 1000),
     workers: parts.workers,
     servers: parts.servers.map(({ router, config, socket }) => ({

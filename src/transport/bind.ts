@@ -53,6 +53,12 @@ export function bind(ip: string, port: number): BoundSocket {
   return { fd, ip, port: boundPort, close: closeOnce };
 }
 
+/** Takes over a socket that listens on `ip`:`port` already: what waits in its queue is served. */
+export function adopt(fd: number, ip: string, port: number): BoundSocket {
+  libc?.listen(fd, BACKLOG);
+  return { fd, ip, port, close: () => void libc?.close(fd) };
+}
+
 function open(ip: string, port: number) {
   try {
     return listen({ hostname: ip, port, reusePort: libc === undefined }, NOTHING);

@@ -10,6 +10,11 @@ export const PROCESS_METRICS = {
     [],
     "Data-plane threads replaced after they died.",
   ),
+  upgrades: counter(
+    "l5d_upgrades_total",
+    ["result"],
+    "Upgrades by result: done, failed, refused; and taken-over, 1 in a process that was started by one.",
+  ),
   loopLag: gauge(
     "l5d_worker_loop_lag_ms",
     ["worker"],
