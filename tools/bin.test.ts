@@ -11,10 +11,12 @@ const MAIN = `
   process.on("SIGTERM", () => process.exit(9));
   new Worker(new URL("./thread.ts", import.meta.url)).onmessage = ({ data: thread }) => {
     const { argv, pid } = process;
-    const { SECRET: secret, DEFINED: defined } = process.env;
+    const { SECRET: secret, DEFINED: defined, LINKERD_TCP_LAUNCHER: launcher } = process.env;
     const zod = typeof z.object;
-    console.log(JSON.stringify({ inside, zod, args: argv.slice(2), cwd: process.cwd(), pid, secret, defined, thread }));
+    console.log(JSON.stringify({ inside, zod, args: argv.slice(2), cwd: process.cwd(), pid, secret, defined, launcher, thread }));
     if (argv[2] !== "wait") process.exit(7);
+    // The thread has ended by now, and the program would end too.
+    setInterval(() => {}, 60_000);
   };`;
 const EVIL = `throw new Error("the caller's code ran");`;
 const HOSTILE = {
@@ -80,6 +82,7 @@ describe("bin/linkerd-tcp", () => {
       args,
       cwd: hostile,
       pid: child.pid,
+      launcher: `${child.pid}:${join(root, "bin/linkerd-tcp")}`,
       thread: ["function", ""],
     });
     expect(await child.exited).toBe(7);
@@ -91,7 +94,18 @@ describe("bin/linkerd-tcp", () => {
     symlinkSync(join(root, "bin/linkerd-tcp"), join(folder, "links/first"));
     symlinkSync("./first", link);
     const child = start(link, []);
-    expect(JSON.parse(await child.stdout.text())).toMatchObject({ inside: true });
+    expect(JSON.parse(await child.stdout.text())).toMatchObject({
+      inside: true,
+      // Not where it leads to: that may be another version when the program is started anew.
+      launcher: `${child.pid}:${link}`,
+    });
+  });
+
+  test("tells the program what it was started as, from a relative path too", async () => {
+    const command = ["../a root with spaces/bin/linkerd-tcp"];
+    const child = Bun.spawn(command, { cwd: hostile, stdio: ["ignore", "pipe", "pipe"] });
+    const { launcher } = JSON.parse(await child.stdout.text()) as { readonly launcher: string };
+    expect(launcher).toBe(`${child.pid}:${hostile}/${command[0]}`);
   });
 
   test("is the program that signals reach", async () => {

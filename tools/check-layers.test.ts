@@ -103,6 +103,7 @@ describe("layers: places", () => {
     ["src/app/a.ts", "process.exit(1);"],
     ["src/control/supervisor.ts", "new Worker(url); Bun.gc(true);"],
     ["src/transport/libc.ts", `import { dlopen } from "bun:ffi";`],
+    ["src/transport/libc-sockets.ts", `import { dlopen } from "bun:ffi";`],
     ["src/transport/bind.ts", "throw new Error();"],
     ["src/config/a.ts", "throw new Error();"],
     ["src/telemetry/catalogue/a.ts", `counter("l5d_router_requests");`],

@@ -54,6 +54,9 @@ export const MAY_IMPORT = {
     "wire",
     "transport/bind.ts",
     "transport/libc.ts",
+    "transport/libc-sockets.ts",
+    "transport/channel.ts",
+    "transport/successor.ts",
   ],
   namerd: ["lib", "telemetry", "naming", "config", "discovery", "admin"],
   cli: ["lib", "telemetry", "naming", "config", "app", "admin", "namerd"],
@@ -116,10 +119,10 @@ export const PLACES: readonly Place[] = [
     only: ["control/supervisor.ts"],
   },
   {
-    why: "foreign functions are declared in one file",
+    why: "foreign functions are declared in two files: for every thread, and for the control thread alone",
     names: [],
     modules: ["bun:ffi"],
-    only: ["transport/libc.ts"],
+    only: ["transport/libc.ts", "transport/libc-sockets.ts"],
   },
   {
     why: "the data plane never throws: it answers a value or closes with a reason",

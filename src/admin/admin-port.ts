@@ -37,6 +37,20 @@ export interface EndpointStatus {
   readonly connects: number;
   readonly failures: number;
   readonly state: "ready" | "ejected" | "unhealthy" | "disabled" | "retired";
+  /** Where a worker has ejected it, or would have. */
+  readonly ejection?: EjectionStatus | undefined;
+}
+
+/** An ejection as the status page shows it. */
+export interface EjectionStatus {
+  /** The last failure before it, a value of the label `reason` of l5d_endpoint_ejections_total. */
+  readonly reason: string;
+  /** Until the last of the workers probes it. */
+  readonly probeInSeconds: number;
+  /** How many have ejected it. */
+  readonly workers: number;
+  /** Whether it is only reported. */
+  readonly dryRun: boolean;
 }
 
 /** State of a namer as the status page shows it. */
@@ -56,15 +70,44 @@ export interface NamerStatus {
   readonly oldestConfirmedSeconds: number | undefined;
 }
 
+/** Connections that are being ended. */
+export interface DrainStatus {
+  /** Which, in words. */
+  readonly what: string;
+  /** One of the close reasons. */
+  readonly reason: string;
+  /** Since it began. */
+  readonly ageSeconds: number;
+  readonly total: number;
+  readonly left: number;
+  /** Until those left are reset; undefined for never. */
+  readonly deadlineSeconds: number | undefined;
+}
+
+/** How an upgrade stands. */
+export type UpgradeStatus =
+  | { readonly state: "starting" | "done"; readonly pid: number }
+  | { readonly state: "failed"; readonly message: string };
+
+/** What came of the wish to be replaced by a new process; without `done` all is as it was. */
+export type UpgradeOutcome =
+  | { readonly result: "done"; readonly pid: number }
+  | { readonly result: "failed" | "refused"; readonly message: string };
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
+  readonly pid: number;
   readonly state: "starting" | "serving" | "draining" | "stopped";
+  /** The upgrade that runs, or what came of the last; undefined when none was asked for. */
+  readonly upgrade?: UpgradeStatus | undefined;
   readonly uptimeSeconds: number;
   readonly workers: number;
   readonly servers: readonly ServerStatus[];
   readonly destinations: readonly DestinationStatus[];
   readonly namers: readonly NamerStatus[];
+  /** Those under way. */
+  readonly drains: readonly DrainStatus[];
 }
 
 /** The application, as the admin server sees it. */
@@ -78,6 +121,10 @@ export interface AdminPort {
   readonly control: ControlPort;
   /** Begins a graceful shutdown; a second call ends at once. */
   shutdown(): void;
+  /** Starts a process that takes over. When it resolves with `done`, `handOver` is to follow. */
+  upgrade(): Promise<UpgradeOutcome>;
+  /** Leaves everything to the process `pid`: accepts no more, and ends as `shutdown` does. */
+  handOver(pid: number): void;
   /** Ends at once, with a non-zero exit code. */
   abort(): void;
 }

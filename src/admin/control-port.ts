@@ -49,6 +49,8 @@ export type EndRequest =
   | { readonly kind: "cut" }
   | {
       readonly kind: "drain";
+      /** Whether there are to be no new ones either: the endpoint is disabled, the server accepts no more. */
+      readonly stopNew: boolean;
       /** Undefined: as the destination's `drain` says. */
       readonly windowMs: number | undefined;
       /** Infinity: no cap. */

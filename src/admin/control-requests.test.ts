@@ -80,17 +80,25 @@ describe("readKill and readDrain", () => {
     const left = { windowMs: undefined, maxPerSecond: Number.POSITIVE_INFINITY };
     expect(value(readDrain({ all: true })).how).toEqual({
       kind: "drain",
+      stopNew: false,
       ...left,
       deadlineMs: undefined,
     });
-    const said = { windowSecs: 0, maxPerSec: "5", deadlineSecs: 60 };
-    expect(value(readDrain({ all: true, ...said })).how).toEqual({
+    const said = { windowSecs: 0, maxPerSec: "5", deadlineSecs: 60, stopNew: true };
+    expect(value(readDrain({ endpoint: "10.0.0.1:80", ...said })).how).toEqual({
       kind: "drain",
+      stopNew: true,
       windowMs: 0,
       maxPerSecond: 5,
       deadlineMs: 60_000,
     });
   });
+});
+
+test("stopNew needs something of which there may be no new ones", () => {
+  expect(message(readDrain({ dst: "/svc/web", stopNew: true }))).toBe(
+    "stopNew goes with an endpoint or a server",
+  );
 });
 
 describe("readOverride", () => {

@@ -89,7 +89,13 @@ const FILTER = {
 } as const satisfies Readonly<Record<string, Kind>>;
 const LIST = { ...FILTER, sort: order, limit: positive } as const;
 const KILL = { ...FILTER, all: truth } as const;
-const DRAIN = { ...KILL, windowSecs: number, maxPerSec: number, deadlineSecs: number } as const;
+const DRAIN = {
+  ...KILL,
+  windowSecs: number,
+  maxPerSec: number,
+  deadlineSecs: number,
+  stopNew: truth,
+} as const;
 const OVERRIDE = {
   endpoint: address,
   router: text,
@@ -125,16 +131,23 @@ export function readKill(given: Given): Read<{ readonly filter: ConnectionFilter
 }
 
 /** Which connections to end one after the other. */
-export function readDrain(
-  given: Given,
-): Read<{ readonly filter: ConnectionFilter; readonly how: EndRequest & { kind: "drain" } }> {
+export function readDrain(given: Given): Read<{
+  readonly filter: ConnectionFilter;
+  readonly how: EndRequest & { kind: "drain" };
+}> {
   const read = readKeys(given, DRAIN);
   if (!read.ok) return read;
   const filter = meant(read.value);
   if (!filter.ok) return filter;
+  const { stopNew = false } = read.value as { readonly stopNew?: boolean };
+  const { server, endpoint } = filter.value.filter;
+  if (stopNew && server === undefined && endpoint === undefined) {
+    return wrong("stopNew goes with an endpoint or a server");
+  }
   const { windowSecs, maxPerSec, deadlineSecs } = read.value as Readonly<Record<string, number>>;
   const how = {
     kind: "drain" as const,
+    stopNew,
     windowMs: windowSecs === undefined ? undefined : windowSecs * 1000,
     maxPerSecond: maxPerSec === undefined || maxPerSec === 0 ? Number.POSITIVE_INFINITY : maxPerSec,
     deadlineMs: deadlineSecs === undefined ? undefined : deadlineSecs * 1000,

@@ -42,7 +42,8 @@ export const CONTROL_ROUTES: readonly AdminRoute[] = [
     path: "/connections/drain",
     summary:
       "Ends connections one after the other. The body has a filter, or `all: true`, and `windowSecs`, `maxPerSec` and " +
-      "`deadlineSecs`, in whose place the destination's `drain` stands. Answers how many were meant.",
+      "`deadlineSecs`, in whose place the destination's `drain` stands. With `stopNew` an `endpoint` is disabled too, or a " +
+      "`server` accepts no more, until the process ends. Answers how many were meant.",
     handle: (app, request) =>
       answer(body(request, readDrain), ({ filter, how }) => app.control.end(filter, how)),
   },

@@ -1,6 +1,7 @@
 // What the admin server answers, in one table: docs/reference/admin-api.md is generated from it.
 import { PROMETHEUS_TYPE } from "../telemetry/prometheus.ts";
-import { type AdminRoute, json, TEXT } from "./answer.ts";
+import type { AdminPort } from "./admin-port.ts";
+import { type AdminRoute, type Answer, json, TEXT } from "./answer.ts";
 import { CONTROL_ROUTES } from "./control-routes.ts";
 import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
 
@@ -56,8 +57,39 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
   {
     method: "POST",
+    path: "/upgrade",
+    summary:
+      "Starts this program anew, hands the listening sockets over to it, and shuts down once it is ready " +
+      "([upgrades](../guide/upgrade.md)). Answers then, which may take a minute: 200; 500 when the new process failed " +
+      "and this one goes on; 409 when none was started. The text says why.",
+    handle: upgrade,
+  },
+  {
+    method: "POST",
     path: "/abort",
     summary: "Ends at once, with exit code 1. The answer may be lost.",
     handle: (app) => ({ type: TEXT, body: "Aborting.\n", afterwards: () => app.abort() }),
   },
 ];
+
+async function upgrade(app: AdminPort): Promise<Answer> {
+  const outcome = await app.upgrade();
+  switch (outcome.result) {
+    case "done":
+      return {
+        type: TEXT,
+        body: `Process ${outcome.pid} has taken over; this one drains.\n`,
+        afterwards: () => app.handOver(outcome.pid),
+      };
+    case "failed":
+      return {
+        status: 500,
+        type: TEXT,
+        body: `The upgrade failed, and this process goes on: ${outcome.message}\n`,
+      };
+    case "refused":
+      return { status: 409, type: TEXT, body: `No upgrade: ${outcome.message}\n` };
+    default:
+      return outcome satisfies never;
+  }
+}

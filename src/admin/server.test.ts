@@ -11,12 +11,14 @@ import { AdminServer } from "./server.ts";
 
 const STATUS: Status = {
   version: "0.2.0",
+  pid: 4321,
   state: "serving",
   uptimeSeconds: 1,
   workers: 1,
   servers: [],
   destinations: [],
   namers: [],
+  drains: [],
 };
 
 const servers: AdminServer[] = [];
@@ -34,6 +36,8 @@ function setUp(overrides: Partial<AdminPort> = {}, ip = "127.0.0.1") {
     status: () => STATUS,
     config: () => ({ routers: [] }),
     shutdown: () => calls.push("shutdown"),
+    upgrade: () => Promise.resolve({ result: "done", pid: 77 }),
+    handOver: (pid) => calls.push(`hand over to ${pid}`),
     abort: () => calls.push("abort"),
     control: fakeControl(),
     ...overrides,
@@ -75,6 +79,35 @@ function ask(
 }
 
 describe("AdminServer", () => {
+  test("answers to an upgrade when it has come to an end, and hands over afterwards", async () => {
+    const { server, calls, clock } = setUp();
+    expect(await ask(server, "POST", "/upgrade")).toMatchObject({
+      status: 200,
+      body: "Process 77 has taken over; this one drains.\n",
+    });
+    expect(calls).toEqual([]);
+    clock.advance(0);
+    expect(calls).toEqual(["hand over to 77"]);
+  });
+
+  test("says why an upgrade was not tried, or failed, or broke", async () => {
+    const cases: readonly (readonly [number, string, AdminPort["upgrade"]])[] = [
+      [409, "No upgrade: no\n", () => Promise.resolve({ result: "refused", message: "no" })],
+      [
+        500,
+        "The upgrade failed, and this process goes on: no\n",
+        () => Promise.resolve({ result: "failed", message: "no" }),
+      ],
+      [500, "Something went wrong: the log says what.\n", () => Promise.reject(new Error("x"))],
+    ];
+    for (const [status, body, upgrade] of cases) {
+      const { server, calls, clock } = setUp({ upgrade });
+      expect(await ask(server, "POST", "/upgrade")).toMatchObject({ status, body });
+      clock.advance(0);
+      expect(calls).toEqual([]);
+    }
+  });
+
   test("answers on the port that the system gave it", async () => {
     const { server } = setUp();
     expect(server.address.ip).toBe("127.0.0.1");

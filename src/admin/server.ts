@@ -20,10 +20,15 @@ export type AdminServerOptions = {
   readonly port: number;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Whether to listen beside another process that lets this one: see app/admin-place.ts. */
+  readonly shared?: boolean;
 } & ({ readonly app: AdminPort } | { readonly routes: readonly ServedRoute[] });
 
 /** Time without a byte after which a connection is closed. Bun gives whole requests some 10 s on its own. */
 const IDLE_SECONDS = 10;
+
+/** The same for a request whose answer is being made: more than any takes. Bun knows no more than 255. */
+const ANSWER_SECONDS = 120;
 
 /** Bodies are small JSON objects. Heads are limited to 16 KiB by Bun itself. */
 const MOST_BODY_BYTES = 16_384;
@@ -56,8 +61,8 @@ export class AdminServer {
       maxRequestBodySize: MOST_BODY_BYTES,
       development: false,
       // Outside development Bun shares ports unless told not to: a second process would take half of the requests.
-      reusePort: false,
-      fetch: (request) => this.#respond(request),
+      reusePort: options.shared ?? false,
+      fetch: (request, server) => this.#respond(request, server),
       error: (error) => this.#fail(error),
     });
     this.address = { ip, port: this.#server.port ?? port };
@@ -69,11 +74,13 @@ export class AdminServer {
     await this.#server.stop(true);
   }
 
-  #respond(request: Request): Response | Promise<Response> {
+  #respond(request: Request, server: Bun.Server<undefined>): Response | Promise<Response> {
     try {
       const refusal = refusalOf(request, this.address);
       if (refusal !== undefined) return this.#refuse(request, refusal);
-      return this.#route(request);
+      const response = this.#route(request);
+      if (response instanceof Promise) server.timeout(request, ANSWER_SECONDS);
+      return response;
     } catch (error) {
       return this.#fail(error);
     }

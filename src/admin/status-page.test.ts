@@ -22,12 +22,14 @@ const DESTINATION: DestinationStatus = {
 };
 const STATUS: Status = {
   version: "0.2.0",
+  pid: 4321,
   state: "serving",
   uptimeSeconds: 90_061,
   workers: 2,
   servers: [{ router: "default", address: "127.0.0.1:7474", dstName: "/svc/web", tls: true }],
   destinations: [DESTINATION],
   namers: [],
+  drains: [],
 };
 
 /** The page as a person reads it: without tags. */
@@ -66,6 +68,15 @@ test("namers are shown with what is wrong with them", () => {
   );
 });
 
+test("an upgrade is shown as it stands, and which process one looks at", () => {
+  expect(text(STATUS)).toContain("process 4321");
+  expect(text(STATUS)).not.toContain("pgrade");
+  const shown = (upgrade: Status["upgrade"]) => statusPage({ ...STATUS, upgrade });
+  expect(shown({ state: "starting", pid: 77 })).toContain("process 77 starts");
+  expect(shown({ state: "done", pid: 77 })).toContain("process 77 has taken over");
+  expect(shown({ state: "failed", message: "<no>" })).toContain("upgrade failed: &lt;no&gt;");
+});
+
 function withEndpoints(endpoints: readonly EndpointStatus[]): Status {
   return { ...STATUS, destinations: [{ ...DESTINATION, endpoints }] };
 }
@@ -75,7 +86,9 @@ const lynx = Bun.which("lynx");
 describe("statusPage()", () => {
   test("shows the state, the servers, and each destination with its endpoints", () => {
     const shown = text(STATUS);
-    expect(shown).toContain("State: serving . Version 0.2.0, up for 1 d 1 h, 2 workers.");
+    expect(shown).toContain(
+      "State: serving . Version 0.2.0, process 4321, up for 1 d 1 h, 2 workers.",
+    );
     expect(shown).toContain("127.0.0.1:7474 TLS /svc/web default");
     expect(shown).toContain("Resolution: bound, confirmed 1 min 5 s ago. 1 endpoint.");
     expect(shown).toContain("10.0.0.1:80 ready 2.5 31 415 92");

@@ -1,6 +1,8 @@
 // The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
 import type {
   DestinationStatus,
+  DrainStatus,
+  EjectionStatus,
   EndpointStatus,
   NamerStatus,
   ServerStatus,
@@ -33,7 +35,8 @@ const MOST_ENDPOINTS = 100;
 
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
-  const { version, state, uptimeSeconds, workers, servers, destinations, namers } = status;
+  const { version, pid, state, uptimeSeconds, workers, servers, destinations } = status;
+  const { namers, drains } = status;
   const listed = destinations.slice(0, MOST_DESTINATIONS);
   return `<!doctype html>
 <html lang="en">
@@ -46,10 +49,12 @@ export function statusPage(status: Status): string {
 <body>
 <header>
 <h1>linkerd-tcp</h1>
-<p>State: <strong>${escape(state)}</strong>. Version ${escape(version)}, up for ${duration(uptimeSeconds)}, ${plural(workers, "worker")}.</p>
+<p>State: <strong>${escape(state)}</strong>. Version ${escape(version)}, process ${pid}, up for ${duration(uptimeSeconds)}, ${plural(workers, "worker")}.</p>
+${upgradeNote(status)}
 <nav><a href="/metrics">Metrics</a> <a href="/config.json">Configuration</a> <a href="/status.json">This page as JSON</a></nav>
 </header>
 <main>
+${drains.length === 0 ? "" : `<h2>Drains</h2>\n${drainTable(drains)}`}
 <h2>Servers</h2>
 ${serverTable(servers)}
 <h2>Destinations</h2>
@@ -62,6 +67,21 @@ ${namers.length === 0 ? "" : `<h2>Namers</h2>\n${namerTable(namers)}`}
 `;
 }
 
+function upgradeNote({ upgrade }: Status): string {
+  switch (upgrade?.state) {
+    case undefined:
+      return "";
+    case "starting":
+      return `<p>Upgrade: process ${upgrade.pid} starts.</p>`;
+    case "done":
+      return `<p>Upgrade: process ${upgrade.pid} has taken over.</p>`;
+    case "failed":
+      return `<p class="ejected">The last upgrade failed: ${escape(upgrade.message)}</p>`;
+    default:
+      return upgrade satisfies never;
+  }
+}
+
 function serverTable(servers: readonly ServerStatus[]): string {
   if (servers.length === 0) return "<p>None.</p>";
   const rows = servers.map(
@@ -70,6 +90,17 @@ function serverTable(servers: readonly ServerStatus[]): string {
       `<td>${escape(dstName)}</td><td>${escape(router)}</td></tr>`,
   );
   const head = ["Address", "Protocol", "Destination", "Router"];
+  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+}
+
+function drainTable(drains: readonly DrainStatus[]): string {
+  const rows = drains.map(
+    ({ what, reason, ageSeconds, total, left, deadlineSeconds }) =>
+      `<tr><th scope="row">${escape(what)}</th><td>${escape(reason)}</td><td>${duration(ageSeconds)}</td>` +
+      `<td class="n">${left}</td><td class="n">${total}</td>` +
+      `<td>${deadlineSeconds === undefined ? "none" : `in ${duration(deadlineSeconds)}`}</td></tr>`,
+  );
+  const head = ["Connections of", "Reason", "Since", "Left", "Of", "Deadline"];
   return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
 }
 
@@ -125,8 +156,9 @@ function branchList({ path, branches }: DestinationStatus): string {
 
 function endpointTable(endpoints: readonly EndpointStatus[]): string {
   const rows = endpoints.map(
-    ({ address, weight, connections, connects, failures, state }) =>
-      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">${escape(state)}</td>` +
+    ({ address, weight, connections, connects, failures, state, ejection }) =>
+      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">` +
+      `${escape(state + ejectionText(ejection))}</td>` +
       [weight, connections, connects, failures]
         .map((number) => `<td class="n">${escape(String(number))}</td>`)
         .join("") +
@@ -137,6 +169,15 @@ function endpointTable(endpoints: readonly EndpointStatus[]): string {
     '<th scope="col">Endpoint</th><th scope="col">State</th>' +
     numbers.map((name) => `<th scope="col" class="n">${name}</th>`).join("");
   return table(head, rows);
+}
+
+/** Why it is out and for how long, as a clause in brackets. */
+function ejectionText(ejection: EjectionStatus | undefined): string {
+  if (ejection === undefined) return "";
+  const { reason, probeInSeconds, workers, dryRun } = ejection;
+  const by = workers > 1 ? `, by ${workers} workers` : "";
+  if (dryRun) return ` (dry run: would be ejected, ${reason}${by})`;
+  return ` (${reason}${by}, probe in ${duration(probeInSeconds)})`;
 }
 
 function table(head: string, rows: readonly string[]): string {

@@ -21,6 +21,7 @@ import type { LogFields, Logger } from "../telemetry/log.ts";
 import type { Gauge } from "../telemetry/metrics.ts";
 import type { EndHow, SessionRow, SessionSelector } from "../wire/session-messages.ts";
 import type { Destinations } from "./destinations.ts";
+import type { Drains } from "./drains.ts";
 import type { BoundServer } from "./listeners.ts";
 
 /** What control is given. */
@@ -28,6 +29,7 @@ export interface ControlParts {
   readonly destinations: Destinations;
   readonly servers: () => readonly BoundServer[];
   readonly sessions: Sessions;
+  readonly drains: Drains;
   readonly clock: Clock;
   readonly log: Logger;
   /** Overrides in force. */
@@ -63,6 +65,7 @@ export class Control implements ControlPort {
     const [verb, reason] =
       how.kind === "cut" ? (["kills", "killed"] as const) : (["drains", "drained"] as const);
     log.info(`an operator ${verb} connections`, () => ({ what }));
+    if (how.kind === "drain" && how.stopNew) this.#stopNew(filter);
     const ending = sessions.end(selector, this.#how(how, selector), reason, what);
     await ending.begun;
     const { total, left } = ending;
@@ -110,6 +113,17 @@ export class Control implements ControlPort {
   /** Ends all timers. */
   stop(): void {
     this.#overrides.stop();
+  }
+
+  #stopNew({ endpoint, router, dst, server }: ConnectionFilter): void {
+    if (endpoint !== undefined)
+      this.override({ endpoint, router, dst }, { enabled: false }, undefined);
+    if (server === undefined) return;
+    const { servers, drains } = this.#parts;
+    for (const bound of servers()) {
+      if (formatAddress(bound.socket) === formatAddress(server))
+        drains.closeServer(bound.id, bound.socket);
+    }
   }
 
   #apply(address: EndpointAddress): void {

@@ -1,7 +1,7 @@
 // The destinations of all routers on the control thread: each followed from the start, so that the first client does
 // not wait for its resolution.
 import { clientFor } from "../config/client-for.ts";
-import type { Config, DestinationConfig, RouterConfig } from "../config/types.ts";
+import type { Config, DestinationConfig, DrainConfig, RouterConfig } from "../config/types.ts";
 import { Bindings } from "../control/bindings.ts";
 import { Destination } from "../control/destination.ts";
 import { EndpointRows } from "../control/endpoint-rows.ts";
@@ -13,6 +13,7 @@ import type { Rng } from "../lib/rng.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { AddDestination, ToWorker } from "../wire/messages.ts";
+import type { Drains } from "./drains.ts";
 
 /** What destinations are made of. */
 export interface DestinationsParts {
@@ -22,6 +23,8 @@ export interface DestinationsParts {
   readonly rng: Rng;
   readonly logger: LoggerFactory;
   readonly broadcast: (message: ToWorker) => void;
+  /** For the sessions of endpoints that leave their name. */
+  readonly drains: Pick<Drains, "removed" | "returned">;
 }
 
 interface Followed {
@@ -69,6 +72,13 @@ export class Destinations {
     let sum = 0;
     for (const { client } of this.#followed.values()) sum += client.minConnections;
     return sum;
+  }
+
+  /** How connections of these destinations are ended one by one, or those of all. */
+  drains(ids: readonly number[] | undefined): readonly DrainConfig[] {
+    return Array.from(this.#followed.values())
+      .filter(({ destination }) => ids === undefined || ids.includes(destination.id))
+      .map(({ client }) => client.drain);
   }
 
   /** The id of a router's destination. */
@@ -126,6 +136,12 @@ export class Destinations {
     }
   }
 
+  #onRemoved(key: string, ids: readonly number[]): void {
+    const followed = this.#followed.get(key);
+    if (followed !== undefined)
+      this.#parts.drains.removed(followed.destination, ids, followed.client.drain);
+  }
+
   #addRouter(router: RouterConfig): void {
     for (const path of new Set(router.servers.map(({ dstName }) => dstName))) {
       const destination = new Destination({
@@ -139,6 +155,8 @@ export class Destinations {
           this.#nextEndpointId += 1;
           return this.#nextEndpointId;
         },
+        onRemoved: (ids) => this.#onRemoved(keyOf(router.label, path), ids),
+        onReturned: (ids) => this.#parts.drains.returned(ids),
       });
       this.#followed.set(keyOf(router.label, path), {
         destination,
@@ -159,6 +177,11 @@ function addDestination(
     // A worker with a share of nothing could never let a session wait.
     maxWaiters: Math.max(1, shareOf(client.maxWaiters, index, workers)),
     minConnections: shareOf(client.minConnections, index, workers),
+    retryBudget: {
+      ...client.retryBudget,
+      // In fractions: a worker without any share could not let a session try another endpoint.
+      minRetriesPerSec: client.retryBudget.minRetriesPerSec / workers,
+    },
   };
   return { type: "add-destination", destination: id, router, path, config };
 }

@@ -2,6 +2,7 @@
 import type { Config, RouterConfig, ServerConfig } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
 import { BindError, bind, type BoundSocket } from "../transport/bind.ts";
+import type { Inherited } from "./inherited.ts";
 
 /** A server's configuration with its listening socket. */
 export interface BoundServer {
@@ -30,35 +31,49 @@ export interface Listening<Admin> {
   readonly admin: Admin;
 }
 
-/** Binds all servers and starts the admin server. Throws ListenError with all that failed, having closed the others. */
-export function listen<Admin>(config: Config, startAdmin: () => Admin): Listening<Admin> {
+/** Binds all servers that inherit no socket, and starts the admin server. Throws ListenError with all that failed, having closed the others. */
+export function listen<Admin>(
+  config: Config,
+  inherited: Inherited,
+  startAdmin: () => Admin,
+): Listening<Admin> {
   const failures: Error[] = [];
-  const servers = bindServers(config, failures);
+  const servers = bindServers(config, inherited, failures);
   let admin: Admin | undefined;
   try {
     admin = startAdmin();
   } catch (error) {
-    failures.push(new BindError(formatAddress(config.admin), codeOf(error), error));
+    failures.push(...adminFailures(config, inherited, error));
   }
   if (failures.length === 0 && admin !== undefined) return { servers, admin };
   for (const { socket } of servers) socket.close();
   throw new ListenError(failures);
 }
 
+/** Why the admin server could not listen, and what may be behind that. */
+export function adminFailures({ admin }: Config, inherited: Inherited, error: unknown): Error[] {
+  const hint = inherited.hint(admin);
+  const failure = new BindError(formatAddress(admin), codeOf(error), error);
+  return hint === undefined ? [failure] : [failure, new Error(hint)];
+}
+
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unknown";
 }
 
-function bindServers({ routers }: Config, failures: Error[]): BoundServer[] {
+function bindServers({ routers }: Config, inherited: Inherited, failures: Error[]): BoundServer[] {
+  const wanted = routers.flatMap((router) => router.servers.map((config) => ({ router, config })));
+  const passed = inherited.assign(wanted.map(({ config }) => config));
   const bound: BoundServer[] = [];
-  for (const router of routers) {
-    for (const config of router.servers) {
-      try {
-        bound.push({ id: bound.length, router, config, socket: bind(config.ip, config.port) });
-      } catch (error) {
-        if (!(error instanceof BindError)) throw error;
-        failures.push(error);
-      }
+  for (const [index, { router, config }] of wanted.entries()) {
+    try {
+      const socket = passed[index] ?? bind(config.ip, config.port);
+      bound.push({ id: bound.length, router, config, socket });
+    } catch (error) {
+      if (!(error instanceof BindError)) throw error;
+      failures.push(error);
+      const hint = inherited.hint(config);
+      if (hint !== undefined) failures.push(new Error(hint));
     }
   }
   return bound;

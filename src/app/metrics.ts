@@ -1,6 +1,7 @@
 // The metrics page: what workers count, what the control thread counts, and what is made when somebody looks.
 import { Aggregate } from "../telemetry/aggregate.ts";
 import { BALANCER_METRICS } from "../telemetry/catalogue/balancer.ts";
+import { EJECTION_METRICS } from "../telemetry/catalogue/ejection.ts";
 import { EndpointMetrics, type EndpointSample } from "../telemetry/endpoint-metrics.ts";
 import type { MetricFamily } from "../telemetry/metrics.ts";
 import { ProcessMetrics } from "../telemetry/process-metrics.ts";
@@ -67,13 +68,29 @@ function endpointCounts(destinations: readonly Destination[]): MetricFamily[] {
       numbers: [endpoints.filter(counted).length],
     })),
   });
+  const isEjected = ({ retired, row }: Entry): boolean => !retired && row.ejected > 0;
+  const ratio: MetricFamily = {
+    definition: EJECTION_METRICS.ejectedRatio,
+    series: destinations.map(({ router, path, endpoints }) => {
+      const live = endpoints.filter(({ retired }) => !retired).length;
+      return {
+        labels: [path, router],
+        numbers: [live === 0 ? 0 : endpoints.filter(isEjected).length / live],
+      };
+    }),
+  };
   return [
     count(
       BALANCER_METRICS.available,
       ({ spec, retired, row }) => !retired && row.ejected === 0 && spec.weight > 0,
     ),
-    count(BALANCER_METRICS.failed, ({ retired, row }) => !retired && row.ejected > 0),
+    count(BALANCER_METRICS.failed, isEjected),
     count(BALANCER_METRICS.retired, ({ retired }) => retired),
+    ratio,
+    count(
+      EJECTION_METRICS.wouldBeEjected,
+      ({ retired, row }) => !retired && row.wouldBeEjected > 0,
+    ),
   ];
 }
 

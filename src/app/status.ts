@@ -1,8 +1,16 @@
 // The state of the whole proxy as the admin port shows it.
-import type { DestinationStatus, EndpointStatus, Status } from "../admin/admin-port.ts";
+import type {
+  DestinationStatus,
+  DrainStatus,
+  EjectionStatus,
+  EndpointStatus,
+  Status,
+  UpgradeStatus,
+} from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
+import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
 import type { BoundServer } from "./listeners.ts";
 import { VERSION } from "./version.ts";
@@ -10,18 +18,24 @@ import { VERSION } from "./version.ts";
 /** What a status is made from. */
 export interface StatusParts {
   readonly state: Status["state"];
+  readonly upgrade: UpgradeStatus | undefined;
   readonly uptimeMs: number;
   readonly nowMs: number;
+  /** Since 1970. */
+  readonly wallMs: number;
   readonly workers: number;
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
+  readonly drains: readonly DrainStatus[];
 }
 
 export function statusOf(parts: StatusParts): Status {
   return {
     version: VERSION,
+    pid: process.pid,
     state: parts.state,
+    ...(parts.upgrade !== undefined && { upgrade: parts.upgrade }),
     uptimeSeconds: Math.floor(parts.uptimeMs / 1000),
     workers: parts.workers,
     servers: parts.servers.map(({ router, config, socket }) => ({
@@ -31,13 +45,18 @@ export function statusOf(parts: StatusParts): Status {
       tls: config.tls !== undefined,
     })),
     destinations: parts.destinations.map((destination) =>
-      destinationStatus(destination, parts.nowMs),
+      destinationStatus(destination, parts.nowMs, parts.wallMs),
     ),
     namers: parts.namers,
+    drains: parts.drains,
   };
 }
 
-function destinationStatus(destination: Destination, nowMs: number): DestinationStatus {
+function destinationStatus(
+  destination: Destination,
+  nowMs: number,
+  wallMs: number,
+): DestinationStatus {
   const { router, path, bound, endpoints } = destination;
   const confirmedMs = bound?.lastConfirmedMs;
   const kept = bound?.kept === undefined ? "" : ` (kept: the name source says ${bound.kept})`;
@@ -61,8 +80,18 @@ function destinationStatus(destination: Destination, nowMs: number): Destination
       connects: row.connects,
       failures: row.failures,
       state: stateOf(spec, row.ejected, retired),
+      ejection: ejectionOf(row, wallMs),
     })),
   };
+}
+
+function ejectionOf(row: EndpointRow, wallMs: number): EjectionStatus | undefined {
+  const { ejection } = row;
+  if (ejection === undefined) return undefined;
+  const { reason, probeAtMs, dryRun } = ejection;
+  const probeInSeconds = Math.max(0, Math.ceil((probeAtMs - wallMs) / 1000));
+  const workers = dryRun ? row.wouldBeEjected : row.ejected;
+  return { reason, probeInSeconds, workers, dryRun };
 }
 
 function stateOf(spec: EndpointSpec, ejected: number, retired: boolean): EndpointStatus["state"] {

@@ -1,4 +1,5 @@
 import { describe, expect, spyOn, test } from "bun:test";
+import { afterFailures, AT_ONCE } from "../../test/support/accrual-config.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakeConnector } from "../../test/support/fake-sockets.ts";
 import type { LoadBalancerConfig } from "../config/types.ts";
@@ -17,6 +18,8 @@ import type { RefuseReason, Waiter } from "./wait.ts";
 /** What the control thread says of an endpoint that nothing is wrong with. */
 const UP = { healthy: true, enabled: true };
 const ALL = [{ branch: 0, weight: 1 }];
+/** Where retries are not what is tested. */
+const AMPLE = { minRetriesPerSec: 1_000, percentCanRetry: 1, ttlMs: 10_000 };
 /** The second branch gets nothing. */
 const SPLIT = [
   { branch: 0, weight: 1 },
@@ -60,8 +63,10 @@ function setup(
     settings: {
       maxWaiters: 100,
       minConnections: 0,
-      maxConsecutiveFailures: 3,
-      failurePenaltyMs: 1_000,
+      accrual: afterFailures(3),
+      ...AT_ONCE,
+      retryBudget: AMPLE,
+      maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
       ...settings,
     },
     pickers: createPickers(loadBalancer, { clock, rng: seededRng(1), place: () => 0 }),
@@ -141,7 +146,7 @@ describe("Balancer", () => {
   }
 
   test("tries every endpoint once before it waits and begins another round", () => {
-    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 100 });
+    const { clock, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(100) });
     add(...[1, 2, 3, 4].map((id) => endpoint(id)));
     acquire();
     for (let tried = 0; tried < 4; tried += 1) connector.last.fail();
@@ -152,18 +157,30 @@ describe("Balancer", () => {
   });
 
   test("keeps one list of what a round has tried, and copies it for no attempt", () => {
-    const { balancer, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 100 });
+    const { balancer, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(100) });
     add(...[1, 2, 3, 4].map((id) => endpoint(id)));
     const connect = spyOn(balancer, "connect");
     acquire();
     for (let tried = 0; tried < 4; tried += 1) connector.last.fail();
     const [first, ...others] = connect.mock.calls.map(([, tried]) => tried);
     expect(first).toEqual([]);
-    expect([others.length, new Set(others).size, others[0]?.length]).toEqual([4, 1, 4]);
+    expect([others.length, new Set(others).size, others[0]?.length]).toEqual([3, 1, 4]);
+  });
+
+  test("tries a new endpoint at once, though as many as there are now were tried before", () => {
+    const { balancer, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(100) });
+    add(endpoint(1), endpoint(2));
+    acquire();
+    connector.last.fail();
+    connector.last.fail();
+    const removed = [1, 2].map((id) => ({ id, epoch: 1 }));
+    const added = [endpoint(3)];
+    balancer.update({ known: true, branches: ALL, added, changed: [], removed });
+    expect(connector.last.target.port).toBe(1003);
   });
 
   test("waits longer between rounds the more of them fail", () => {
-    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 1000 });
+    const { clock, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(1000) });
     add(endpoint(1));
     acquire();
     for (let at = 0; at < 10_000; at += 10) {
@@ -178,7 +195,7 @@ describe("Balancer", () => {
   });
 
   test("does not blame an endpoint when descriptors have run out", () => {
-    const { connector, endpoint, add, acquire, clock } = setup({ maxConsecutiveFailures: 1 });
+    const { connector, endpoint, add, acquire, clock } = setup({ accrual: afterFailures(1) });
     const only = endpoint(1);
     add(only);
     acquire();
@@ -231,7 +248,7 @@ describe("Balancer", () => {
   });
 
   test("leaves no timer behind when a session leaves between rounds", () => {
-    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 100 });
+    const { clock, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(100) });
     add(endpoint(1));
     const { wait } = acquire();
     connector.last.fail();
@@ -253,7 +270,8 @@ describe("Balancer with failing endpoints", () => {
       if (port === 1001) connector.last.fail();
       connector.last.succeed();
     }
-    expect(bad.failures).toBe(3);
+    const tried = connector.attempts.filter(({ target }) => target.port === 1001);
+    expect(tried).toHaveLength(3);
     for (let session = 0; session < 50; session += 1) acquire();
     const after = connector.attempts.slice(-50);
     expect(after.every(({ target }) => target.port === 1002)).toBe(true);
@@ -268,11 +286,11 @@ describe("Balancer with failing endpoints", () => {
     expect(connector.attempts.length).toBe(before + 1);
     const probe = connector.last.succeed();
     expect(probe.state).toBe("closed");
-    expect<unknown[]>([bad.state, bad.failures, bad.load]).toEqual(["ready", 0, 0]);
+    expect<unknown[]>([bad.state, bad.accrual, bad.load]).toEqual(["ready", undefined, 0]);
   });
 
   test("gives a failed probe another penalty", () => {
-    const { clock, connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 1 });
+    const { clock, connector, endpoint, add, acquire } = setup({ accrual: afterFailures(1) });
     const bad = endpoint(1);
     add(bad, endpoint(2));
     while (bad.state === "ready") {
@@ -289,26 +307,47 @@ describe("Balancer with failing endpoints", () => {
     expect(connector.attempts.length).toBe(before + 1);
   });
 
-  test("tries all endpoints when all are ejected, and readmits the one that answers", () => {
+  test("never ejects the last endpoint, and tries the ejected one when a client has nothing else", () => {
     const { clock, connector, endpoint, add, acquire, metrics } = setup({
-      maxConsecutiveFailures: 1,
+      accrual: afterFailures(1),
     });
     const endpoints = [endpoint(1), endpoint(2)];
     add(...endpoints);
     const { waiter } = acquire();
     connector.last.fail();
     connector.last.fail();
-    expect(endpoints.map(({ state }) => state)).toEqual(["ejected", "ejected"]);
-    expect(metrics.panic.value).toBe(1);
+    expect(endpoints.map(({ state }) => state).sort()).toEqual(["ejected", "ready"]);
+    expect(metrics.panic.value).toBe(0);
     clock.advance(20);
+    const first = connector.last.target.port;
+    connector.last.fail();
+    expect(connector.last.target.port).not.toBe(first);
     connector.last.succeed();
     expect(waiter.connection).toBeDefined();
-    expect(endpoints.filter(({ state }) => state === "ready")).toHaveLength(1);
-    expect(metrics.panic.value).toBe(0);
+    expect(endpoints.map(({ state }) => state)).toEqual(["ready", "ready"]);
+  });
+
+  test("panics when the rest is not healthy: tries the ejected one, and readmits it when it answers", () => {
+    const { balancer, connector, endpoint, add, acquire, metrics } = setup({
+      accrual: afterFailures(1),
+    });
+    const endpoints = [endpoint(1), endpoint(2)];
+    add(...endpoints);
+    acquire();
+    connector.last.fail();
+    const ejected = endpoints.find(({ state }) => state === "ejected");
+    const other = endpoints.find(({ state }) => state === "ready");
+    const changed = [{ ...UP, id: other?.id ?? 0, weight: 1, healthy: false }];
+    balancer.update({ known: true, branches: ALL, added: [], changed, removed: [] });
+    expect(metrics.panic.value).toBe(1);
+    const { waiter } = acquire();
+    connector.last.succeed();
+    expect(waiter.connection?.endpoint).toBe(ejected);
+    expect([ejected?.state, metrics.panic.value]).toEqual(["ready", 0]);
   });
 
   test("forgets failures after a success", () => {
-    const { connector, endpoint, add, acquire } = setup({ maxConsecutiveFailures: 2 });
+    const { connector, endpoint, add, acquire } = setup({ accrual: afterFailures(2) });
     const only = endpoint(1);
     add(only);
     for (let round = 0; round < 5; round += 1) {
@@ -421,7 +460,7 @@ describe("Balancer with changing endpoints", () => {
 
   /** A session that has tried endpoints 1 and 2 in vain, and pauses; 3 has no weight, 4 is in a branch without. */
   function pausing() {
-    const world = setup({ maxConsecutiveFailures: 100 });
+    const world = setup({ accrual: afterFailures(100) });
     const { balancer, connector, endpoint, acquire } = world;
     const [one, two, three] = [endpoint(1), endpoint(2), endpoint(3, 0)];
     const four = endpoint(4, 1, 1);
@@ -471,7 +510,7 @@ describe("Balancer with changing endpoints", () => {
 
   test("does not probe an endpoint that was removed", () => {
     const { clock, connector, endpoint, add, remove, acquire } = setup({
-      maxConsecutiveFailures: 1,
+      accrual: afterFailures(1),
     });
     add(endpoint(1));
     const { wait } = acquire();

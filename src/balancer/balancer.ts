@@ -1,6 +1,6 @@
 // Gives sessions their connections to endpoints: joins the pool, ejection, warm connections and those who wait.
 import { Backoff } from "../lib/backoff.ts";
-import { formatAddress } from "../lib/address.ts";
+import type { AccrualConfig, SlowStartConfig } from "../config/accrual-types.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
@@ -11,13 +11,20 @@ import {
   type ConnectionContext,
   type ConnectionObserver,
   EndpointConnection,
+  type Unanswered,
 } from "./connection.ts";
-import { type EjectionPolicy, Ejector } from "./ejector.ts";
+import { EjectionReport } from "./ejection-report.ts";
+import { Ejector } from "./ejector.ts";
 import type { Endpoint, EndpointCondition } from "./endpoint.ts";
+import { EndpointLimit } from "./endpoint-limit.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 import type { Latencies } from "./latency.ts";
 import type { Pickers } from "./pickers.ts";
 import { type BranchWeight, Pool } from "./pool.ts";
+import { type ProbeObserver, Prober } from "./prober.ts";
+import type { RetryBudgetSettings } from "./retry-budget.ts";
+import { RetryQueue } from "./retry-queue.ts";
+import { SlowStart } from "./slow-start.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
 import { WarmPool, type WarmSource } from "./warm-pool.ts";
 
@@ -26,11 +33,18 @@ const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
 /** The same for warm connections, for which nobody waits. */
 const WARM_BACKOFF = { baseMs: 100, maxMs: 10_000 };
 
-export interface BalancerSettings extends EjectionPolicy {
+export interface BalancerSettings {
+  readonly accrual: AccrualConfig;
+  readonly slowStart: SlowStartConfig;
+  /** See DestinationConfig. */
+  readonly panicThresholdPercent: number;
   /** Sessions that may wait at a time; more are refused. */
   readonly maxWaiters: number;
   /** Warm connections to keep. */
   readonly minConnections: number;
+  readonly retryBudget: RetryBudgetSettings;
+  /** Connections to one endpoint at a time, in the whole process; Infinity for no limit. */
+  readonly maxConnectionsPerEndpoint: number;
   /** What those who wait must tell endpoints of their clients, by `Waiter.preamble`. */
   readonly proxyProtocol?: ClientProxyProtocolConfig | undefined;
 }
@@ -66,22 +80,27 @@ export interface EndpointsUpdate {
 }
 
 /** Balances one destination on one worker. */
-export class Balancer implements ConnectionContext, WaitSource, WarmSource {
+export class Balancer implements ConnectionContext, WaitSource, WarmSource, ProbeObserver {
   readonly destination: number;
   readonly connector: Connector;
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
   readonly latencies: Latencies | undefined;
   readonly byClient: boolean;
+  readonly retries: RetryQueue;
+  readonly limit: EndpointLimit | undefined;
   readonly #parts: BalancerParts;
   readonly #pool: Pool;
   readonly #ejector: Ejector;
+  readonly #slowStart: SlowStart;
+  readonly #prober: Prober;
   readonly #warm: WarmPool;
   readonly #warmBackoff: Backoff;
   readonly #waits = new Set<Wait>();
   /** Removed endpoints whose connections run on, with the epoch of their removal. */
   readonly #removals = new Map<Endpoint, number>();
   #known = false;
+  #panics = false;
   #cancelRefill: Cancel | undefined;
 
   constructor(parts: BalancerParts) {
@@ -93,18 +112,55 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.metrics = parts.metrics;
     this.latencies = parts.pickers.latencies;
     this.byClient = parts.pickers.byClient;
-    this.#pool = new Pool(rng, parts.pickers);
-    this.#ejector = new Ejector(
-      this.#pool,
-      settings,
+    this.#pool = new Pool(rng, parts.pickers, settings.panicThresholdPercent);
+    this.#slowStart = new SlowStart({
+      config: settings.slowStart,
       clock,
-      (endpoint) => this.#probe(endpoint),
-      (endpoint, change) => this.#onEjection(endpoint, change),
-    );
+      gauge: parts.metrics.ejection.warming,
+      onWeight: (endpoint) => this.#pool.reweigh(endpoint),
+    });
+    const probing = {
+      destination: this.destination,
+      connector: this.connector,
+      clock,
+      metrics: this.metrics,
+      latencies: this.latencies,
+      wantsAnswers: (endpoint: Endpoint) => this.wantsAnswers(endpoint),
+      onAnswered: (endpoint: Endpoint) => this.onAnswered(endpoint),
+      onUnanswered: (endpoint: Endpoint, how: Unanswered) => this.onUnanswered(endpoint, how),
+      // A probe takes no place, so that it leaves none.
+      onConnectionEnd: (endpoint: Endpoint) => this.#releaseIfUnused(endpoint),
+    };
+    this.#prober = new Prober(probing, this, parts.probePreamble);
+    this.#ejector = this.#newEjector(parts);
     // A warm connection belongs to no client, so where clients keep their endpoints there can be none.
     const warm = this.byClient ? 0 : settings.minConnections;
     this.#warm = new WarmPool(warm, this, parts.metrics);
     this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
+    const { metrics, log } = parts;
+    this.retries = new RetryQueue({
+      settings: settings.retryBudget,
+      clock,
+      metrics: metrics.retryQueue,
+      made: metrics.retries,
+      log,
+    });
+    const max = settings.maxConnectionsPerEndpoint;
+    this.limit =
+      max === Number.POSITIVE_INFINITY
+        ? undefined
+        : new EndpointLimit({ max, pool: this.#pool, clock, metrics: metrics.placeQueue });
+    this.sample();
+  }
+
+  /** Endpoints that are resolved now. */
+  get size(): number {
+    return this.#pool.size;
+  }
+
+  /** Makes those metrics current that time changes by itself; to be called about every second. */
+  sample(): void {
+    this.metrics.retryBudget.set(this.retries.balance);
   }
 
   /** What endpoints must be told of clients. */
@@ -140,7 +196,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     const wasKnown = this.#known;
     this.#known = update.known;
     const hasNew = this.#apply(update);
-    this.metrics.panic.set(this.#pool.panics ? 1 : 0);
+    this.#notePanic();
     // Those who wait go first, in the order in which they came. Without anything new to try they stay in their pauses,
     // lest a name that changes often makes a storm of attempts; with nothing to try at all they are refused.
     const isEmpty = update.known && this.#pool.size === 0;
@@ -160,6 +216,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   stopIdling(): void {
     this.#warm.stop();
     this.#ejector.stop();
+    this.#prober.stop();
     this.#cancelRefill?.();
   }
 
@@ -167,12 +224,11 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   connect(
     observer: ConnectionObserver,
-    tried?: readonly Endpoint[],
+    tried: readonly Endpoint[] = [],
     client = 0,
     preamble?: Uint8Array,
   ): EndpointConnection | undefined {
-    const none = tried === undefined || tried.length === 0;
-    const endpoint = none ? this.#pool.pick(client) : this.#pool.pickOther(tried, client);
+    const endpoint = (this.limit ?? this.#pool).pickOther(tried, client);
     if (endpoint === undefined) return undefined;
     const connection = new EndpointConnection(this, endpoint, observer);
     connection.start(preamble);
@@ -195,19 +251,51 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   }
 
   succeeded({ endpoint }: EndpointConnection): void {
-    this.#ejector.succeeded(endpoint);
+    this.#ejector.connected(endpoint);
     this.#warmBackoff.reset();
   }
 
   failed({ endpoint }: EndpointConnection, failure: ConnectFailure, detail: string): void {
     this.#logFailure(endpoint, failure, detail);
-    endpoint.lastFailure = `${failure}: ${detail}`;
     // Descriptors that ran out are no fault of the endpoint's.
-    if (failure !== "descriptors") this.#ejector.failed(endpoint);
+    if (failure === "descriptors") return;
+    endpoint.lastFailure = `${failure}: ${detail}`;
+    this.#ejector.failed(endpoint, failure);
+  }
+
+  wantsAnswers(endpoint: Endpoint): boolean {
+    return this.#ejector.wantsAnswers(endpoint);
+  }
+
+  onAnswered(endpoint: Endpoint): void {
+    this.#ejector.answered(endpoint);
+  }
+
+  onUnanswered(endpoint: Endpoint, how: Unanswered): void {
+    if (how === "silent") return this.#ejector.endedSilently(endpoint);
+    this.metrics.ejection.earlyResets.add(1);
+    endpoint.lastFailure = "reset before it had sent a byte";
+    this.#ejector.failed(endpoint, how);
+  }
+
+  onProbed(endpoint: Endpoint): void {
+    this.#ejector.probeSucceeded(endpoint);
+  }
+
+  onProbeAnswered(endpoint: Endpoint): void {
+    this.#ejector.answered(endpoint);
+  }
+
+  onProbeFailed(endpoint: Endpoint, failure: ConnectFailure | "early_reset", detail: string): void {
+    this.#logFailure(endpoint, failure, detail);
+    this.#ejector.probeFailed(endpoint, failure === "descriptors" ? undefined : failure);
   }
 
   leave(wait: Wait): void {
-    if (this.#waits.delete(wait)) this.metrics.waiters.add(-1);
+    if (!this.#waits.delete(wait)) return;
+    this.metrics.waiters.add(-1);
+    this.retries.leave(wait);
+    this.limit?.leave(wait);
   }
 
   refillLater(): void {
@@ -222,6 +310,15 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   }
 
   onConnectionEnd(endpoint: Endpoint): void {
+    if (this.limit !== undefined) {
+      this.limit.leavePlace(endpoint);
+      // Warm connections come after those who wait.
+      if (this.limit.isIdle && this.#parts.settings.minConnections > 0) this.refillLater();
+    }
+    this.#releaseIfUnused(endpoint);
+  }
+
+  #releaseIfUnused(endpoint: Endpoint): void {
     if (endpoint.state === "retired" && endpoint.row.ownLoad === 0) this.#release(endpoint);
   }
 
@@ -229,6 +326,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
 
   /** Whether anything may be picked now that could not be before. */
   #apply({ branches, added, changed, removed }: EndpointsUpdate): boolean {
+    const others = this.#pool.size;
     for (const { id, epoch } of removed) this.#remove(id, epoch);
     let hasNew = this.#pool.setBranches(branches);
     for (const { id, ...condition } of changed) {
@@ -236,10 +334,16 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
       if (endpoint === undefined) continue;
       const couldBe = mayBePicked(endpoint);
       this.#pool.change(endpoint, condition);
-      hasNew ||= !couldBe && mayBePicked(endpoint);
+      const isBack = !couldBe && mayBePicked(endpoint);
+      if (isBack && endpoint.state === "ready") this.#slowStart.recovered(endpoint);
+      else if (couldBe && !mayBePicked(endpoint)) this.#slowStart.end(endpoint);
+      hasNew ||= isBack;
     }
     for (const endpoint of added) this.#add(endpoint);
-    return hasNew || added.some(mayBePicked);
+    if (added.length > 0) this.#slowStart.arrived(added, others);
+    const panics = this.#pool.settle();
+    this.#ejector.keepToShare();
+    return hasNew || panics || added.some(mayBePicked);
   }
 
   #add(endpoint: Endpoint): void {
@@ -254,7 +358,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
     this.#warm.drop((connection) => connection.endpoint === endpoint);
-    this.onConnectionEnd(endpoint);
+    this.#releaseIfUnused(endpoint);
   }
 
   #release(endpoint: Endpoint): void {
@@ -265,35 +369,35 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#parts.onReleased(endpoint, epoch);
   }
 
-  #probe(endpoint: Endpoint): void {
-    const { probePreamble } = this.#parts;
-    const connection = new EndpointConnection(this, endpoint, {
-      onOpen: (opened) => {
-        this.#ejector.succeeded(endpoint);
-        if (probePreamble !== undefined && !opened.tls) opened.socket?.write(probePreamble);
-        opened.socket?.close();
-        opened.end();
-      },
-      onFailed: (_connection, failure, detail) => {
-        this.#logFailure(endpoint, failure, detail);
-        this.#ejector.probeFailed(endpoint);
-      },
+  #newEjector({ settings, metrics, log, clock, rng }: BalancerParts): Ejector {
+    return new Ejector({
+      config: settings.accrual,
+      pool: this.#pool,
+      slowStart: this.#slowStart,
+      clock,
+      rng,
+      report: new EjectionReport({
+        metrics: metrics.ejection,
+        log,
+        dryRun: settings.accrual.dryRun,
+        onChange: () => this.#notePanic(),
+      }),
+      probe: (endpoint, watch) => this.#prober.probe(endpoint, watch),
     });
-    connection.start(probePreamble);
   }
 
-  #onEjection(endpoint: Endpoint, change: "ejected" | "readmitted"): void {
-    this.metrics.panic.set(this.#pool.panics ? 1 : 0);
-    const fields = () => ({
-      endpoint: formatAddress(endpoint.target),
-      failures: endpoint.failures,
-      lastFailure: change === "ejected" ? endpoint.lastFailure : undefined,
-    });
-    if (change === "ejected") this.#parts.log.warn("endpoint ejected", fields);
-    else this.#parts.log.info("endpoint readmitted", fields);
+  #notePanic(): void {
+    const { panics } = this.#pool;
+    if (panics === this.#panics) return;
+    this.#panics = panics;
+    this.metrics.panic.set(panics ? 1 : 0);
+    const { log } = this.#parts;
+    const fields = () => ({ endpoints: this.#pool.size });
+    if (panics) log.warn("too few endpoints are well: those that fail are tried too", fields);
+    else log.info("enough endpoints are well again", fields);
   }
 
-  #logFailure(endpoint: Endpoint, failure: ConnectFailure, detail: string): void {
+  #logFailure(endpoint: Endpoint, failure: string, detail: string): void {
     const { ip, port } = endpoint.target;
     this.#parts.log.debug("connect failed", () => ({ endpoint: `${ip}:${port}`, failure, detail }));
   }

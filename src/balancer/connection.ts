@@ -29,7 +29,16 @@ export interface ConnectionContext {
   readonly destination: number;
   /** A connection that stood has ended. */
   onConnectionEnd(endpoint: Endpoint): void;
+  /** Whether it matters when the endpoint first says something. */
+  wantsAnswers(endpoint: Endpoint): boolean;
+  /** The endpoint has sent its first byte on a connection that is timed. */
+  onAnswered(endpoint: Endpoint): void;
+  /** A connection that a client had has ended without a byte from the endpoint. */
+  onUnanswered(endpoint: Endpoint, how: Unanswered): void;
 }
+
+/** How it ended: `early_reset`, which the endpoint did of itself, or `silent`, in good order. */
+export type Unanswered = "early_reset" | "silent";
 
 /** A connection, and the endpoint's load of one that goes with it until `end`. */
 export class EndpointConnection implements ConnectObserver {
@@ -65,6 +74,11 @@ export class EndpointConnection implements ConnectObserver {
     return this.#socket;
   }
 
+  /** To be called once a connection has lasted for some seconds: see Connector. */
+  watch(): void {
+    if (this.#socket !== undefined) this.#context.connector.watch?.(this.#socket);
+  }
+
   /** Begins to connect. `preamble` goes before TLS, where there is TLS. */
   start(preamble?: Uint8Array): void {
     const { metrics, connector } = this.#context;
@@ -84,6 +98,7 @@ export class EndpointConnection implements ConnectObserver {
     metrics.connects.add(1);
     this.#context.latencies?.observe(this.endpoint, this.#observeLatency());
     this.endpoint.row.countConnect();
+    this.endpoint.isUnreached = false;
     this.#observer.onOpen(this);
   }
 
@@ -95,6 +110,7 @@ export class EndpointConnection implements ConnectObserver {
     if (failure !== "descriptors") this.#context.latencies?.failed(this.endpoint, tookMs);
     this.endpoint.row.addLoad(-1);
     this.endpoint.row.countFailure();
+    this.endpoint.isUnreached = true;
     this.#observer.onFailed(this, failure, detail);
     this.#context.onConnectionEnd(this.endpoint);
   }
@@ -109,10 +125,14 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.onConnectionEnd(this.endpoint);
   }
 
-  /** To be called once when the socket has closed: gives the load back. */
-  end(): void {
+  /**
+   * To be called once when the socket has closed: gives the load back. An end after an answer tells nothing: the answer may
+   * be of long ago.
+   */
+  end(unanswered?: Unanswered): void {
     if (this.#state !== "open") return;
     this.#state = "ended";
+    if (unanswered !== undefined) this.#context.onUnanswered(this.endpoint, unanswered);
     const { clock, metrics } = this.#context;
     metrics.open.add(-1);
     metrics.duration.observe(clock.now() - this.#startedMs);
@@ -120,9 +140,9 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.onConnectionEnd(this.endpoint);
   }
 
-  /** Whether anybody wants to know how long the endpoint takes to answer. */
+  /** Whether anybody wants to know when the endpoint answers. */
   get timed(): boolean {
-    return this.#context.latencies !== undefined;
+    return this.#context.latencies !== undefined || this.#context.wantsAnswers(this.endpoint);
   }
 
   /** The endpoint has been given something to answer. */
@@ -134,6 +154,7 @@ export class EndpointConnection implements ConnectObserver {
   onAnswer(): void {
     const { clock, latencies } = this.#context;
     latencies?.observe(this.endpoint, clock.now() - this.#askedMs);
+    this.#context.onAnswered(this.endpoint);
   }
 
   #observeLatency(): number {

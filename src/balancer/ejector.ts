@@ -1,93 +1,260 @@
 // Decides when a failing endpoint is ejected, probes it after its penalty, and readmits it.
+import type { AccrualConfig } from "../config/accrual-types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
+import type { Rng } from "../lib/rng.ts";
+import type { EjectionReason } from "../telemetry/ejection-note.ts";
+import { type AccrualPolicy, createPolicy, type Tally } from "./accrual-policy.ts";
+import type { EjectionLimit, EjectionReport } from "./ejection-report.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { penaltyMs } from "./penalty.ts";
 import type { Pool } from "./pool.ts";
+import type { SlowStart } from "./slow-start.ts";
 
-/** When an endpoint is ejected, and for how long. */
-export interface EjectionPolicy {
-  /** Connect failures in a row that eject an endpoint, 1 or more. */
-  readonly maxConsecutiveFailures: number;
-  /** Time from the ejection, or from a failed probe, to the next probe; 0 ejects nothing. */
-  readonly failurePenaltyMs: number;
+/** In what respect an endpoint fails: it cannot be connected to, or it resets what stands before it has said anything. */
+type Respect = "connect" | "answer";
+
+/** What is remembered of an endpoint. Each respect has its own tally: a connect forgives no early resets. */
+export interface Accrual extends Record<Respect, Tally | undefined> {
+  /** From the first ejection to the success that ends its cause. */
+  ejection: Ejection | undefined;
+  /** When people were last told that it is not ejected though it fails too often. */
+  withheldMs: number;
 }
 
-/** Begins one connection to an endpoint whose only purpose is to see whether it can be made. */
-export type Probe = (endpoint: Endpoint) => void;
+interface Ejection {
+  readonly respect: Respect;
+  /** Penalties so far. */
+  readonly round: number;
+  readonly penaltyMs: number;
+  /** In a dry run: when the penalty would be over. */
+  readonly untilMs: number;
+  cancel: Cancel | undefined;
+}
 
-/** Told of changes that people want to see in the log. */
-export type OnEjection = (endpoint: Endpoint, change: "ejected" | "readmitted") => void;
+/** Failures that are withheld are told again after this time. */
+const WITHHELD_LOG_PERIOD_MS = 60_000;
 
-/** Follows the outcomes of all endpoints of a pool. No client waits for a probe: it is a connection of its own. */
+/** What an ejector is made of. */
+export interface EjectorParts {
+  readonly config: AccrualConfig;
+  readonly pool: Pool;
+  readonly slowStart: SlowStart;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly report: EjectionReport;
+  /**
+   * Begins one connection to an endpoint whose only purpose is to see whether it can be made; no client waits for it. With
+   * `watch`, whether the endpoint leaves it standing matters too.
+   */
+  readonly probe: (endpoint: Endpoint, watch: boolean) => void;
+}
+
+/**
+ * Follows the outcomes of all endpoints of a pool. An endpoint is alive, until its failures are too many; then it is out for a
+ * penalty, and then it is probed: what succeeds is alive again, what fails is out for the next penalty. An endpoint whose
+ * early resets ejected it is only on trial after its probe: one more ejects it at once, and an answer acquits it.
+ */
 export class Ejector {
-  readonly #pool: Pool;
-  readonly #policy: EjectionPolicy;
-  readonly #clock: Clock;
-  readonly #probe: Probe;
-  readonly #onEjection: OnEjection;
-  readonly #penalties = new Map<Endpoint, Cancel>();
+  readonly #parts: EjectorParts;
+  readonly #policy: AccrualPolicy | undefined;
+  /** Those that are ejected, or would be, the longest first. */
+  readonly #out = new Set<Endpoint>();
 
-  constructor(
-    pool: Pool,
-    policy: EjectionPolicy,
-    clock: Clock,
-    probe: Probe,
-    onEjection: OnEjection,
-  ) {
-    this.#pool = pool;
-    this.#policy = policy;
-    this.#clock = clock;
-    this.#probe = probe;
-    this.#onEjection = onEjection;
+  constructor(parts: EjectorParts) {
+    this.#parts = parts;
+    this.#policy = createPolicy(parts.config.rule);
   }
 
-  /** A connection was made: failures are forgotten, an ejected endpoint returns. */
-  succeeded(endpoint: Endpoint): void {
-    endpoint.failures = 0;
-    if (endpoint.state !== "ejected") return;
-    this.#clearPenalty(endpoint);
-    this.#pool.readmit(endpoint);
-    this.#onEjection(endpoint, "readmitted");
+  /** Whether it matters when the endpoint first says something. */
+  wantsAnswers({ accrual }: Endpoint): boolean {
+    return accrual !== undefined || this.#policy?.countsSuccesses === true;
   }
 
-  /** A connection could not be made. */
-  failed(endpoint: Endpoint): void {
-    endpoint.failures += 1;
-    const { maxConsecutiveFailures, failurePenaltyMs } = this.#policy;
-    if (endpoint.state !== "ready" || endpoint.failures < maxConsecutiveFailures) return;
-    // Without a penalty there would be one probe after the other, as fast as they fail.
-    if (failurePenaltyMs === 0) return;
-    this.#pool.eject(endpoint);
-    this.#onEjection(endpoint, "ejected");
-    this.#penalize(endpoint);
+  /** A connection was made. */
+  connected(endpoint: Endpoint): void {
+    if (this.wantsAnswers(endpoint)) this.#succeed(endpoint, "connect");
   }
 
-  /** A probe of an ejected endpoint failed: another penalty, then another probe. */
-  probeFailed(endpoint: Endpoint): void {
-    if (endpoint.state === "ejected") this.#penalize(endpoint);
+  /** An endpoint has said something: no early reset is held against it any more. */
+  answered(endpoint: Endpoint): void {
+    if (this.wantsAnswers(endpoint)) this.#succeed(endpoint, "answer");
   }
 
-  /** Forgets an endpoint that is no longer resolved. */
+  /** A connection ended in good order without a word from the endpoint: a success for rates, but no proof of an answer. */
+  endedSilently(endpoint: Endpoint): void {
+    if (this.#policy?.countsSuccesses === true && endpoint.state !== "retired")
+      this.#tally(endpoint, "answer", this.#policy).succeeded(this.#parts.clock.now());
+  }
+
+  /** A connection could not be made, or was reset early. */
+  failed(endpoint: Endpoint, reason: EjectionReason): void {
+    const policy = this.#policy;
+    if (policy === undefined || endpoint.state === "retired") return;
+    const respect = reason === "early_reset" ? "answer" : "connect";
+    const areTooMany = this.#tally(endpoint, respect, policy).failed(this.#parts.clock.now());
+    if (endpoint.state === "ejected") return;
+    const isOnTrial = respect === "answer" && endpoint.accrual?.ejection?.respect === "answer";
+    // What another worker has found out need not be found out again: one failure here confirms it.
+    if (areTooMany || isOnTrial || endpoint.row.ejected > 0) this.#eject(endpoint, respect, reason);
+  }
+
+  /** A probe made its connection, and it was left standing. */
+  probeSucceeded(endpoint: Endpoint): void {
+    const { accrual } = endpoint;
+    if (accrual?.ejection?.respect === "connect") return this.#succeed(endpoint, "connect");
+    if (endpoint.state === "ejected") this.#readmit(endpoint, "on trial");
+  }
+
+  /** A probe failed: another penalty, then another probe. No reason: the failure was not the endpoint's. */
+  probeFailed(endpoint: Endpoint, reason: EjectionReason | undefined): void {
+    const ejection = endpoint.accrual?.ejection;
+    if (endpoint.state !== "ejected" || ejection === undefined) return;
+    if (reason === undefined) this.#schedule(endpoint, ejection);
+    else this.#penalize(endpoint, ejection.respect, reason);
+  }
+
+  /** To be called after changes of the endpoints: what is out must not be too large a part of what is left. */
+  keepToShare(): void {
+    for (const endpoint of this.#out) {
+      if (this.#out.size <= this.#most) return;
+      this.#readmit(endpoint, "too few endpoints are left");
+    }
+  }
+
+  /** Forgets that an endpoint that is no longer resolved was ejected. */
   retired(endpoint: Endpoint): void {
-    this.#clearPenalty(endpoint);
+    this.#release(endpoint);
+    if (endpoint.accrual !== undefined) endpoint.accrual.ejection = undefined;
+    this.#parts.slowStart.end(endpoint);
   }
 
   /** Ends all penalties without a probe. */
   stop(): void {
-    for (const cancel of this.#penalties.values()) cancel();
-    this.#penalties.clear();
+    for (const { accrual } of this.#out) accrual?.ejection?.cancel?.();
+    this.#parts.slowStart.stop();
   }
 
-  #penalize(endpoint: Endpoint): void {
-    this.#clearPenalty(endpoint);
-    const cancel = this.#clock.after(this.#policy.failurePenaltyMs, () => {
-      this.#penalties.delete(endpoint);
-      this.#probe(endpoint);
+  /** How many may be out at a time. */
+  get #most(): number {
+    return Math.floor((this.#parts.pool.size * this.#parts.config.maxEjectedPercent) / 100);
+  }
+
+  #tally(endpoint: Endpoint, respect: Respect, policy: AccrualPolicy): Tally {
+    return (accrualOf(endpoint)[respect] ??= policy.make());
+  }
+
+  #succeed(endpoint: Endpoint, respect: Respect): void {
+    const policy = this.#policy;
+    if (policy === undefined || endpoint.state === "retired") return;
+    const { accrual } = endpoint;
+    // A connect says nothing of an endpoint that connects and resets; an answer on a connection that was made before, nothing
+    // of one that cannot be connected to any more.
+    if (accrual?.ejection?.respect === respect) {
+      this.#readmit(endpoint, "success");
+      accrual.ejection = undefined;
+      accrual[respect] = undefined;
+    }
+    if (policy.countsSuccesses) {
+      this.#tally(endpoint, respect, policy).succeeded(this.#parts.clock.now());
+      return;
+    }
+    if (accrual === undefined) return;
+    accrual[respect] = undefined;
+    const isClean = accrual.connect === undefined && accrual.answer === undefined;
+    if (isClean && accrual.ejection === undefined) endpoint.accrual = undefined;
+  }
+
+  #eject(endpoint: Endpoint, respect: Respect, reason: EjectionReason): void {
+    const { config, clock, pool, slowStart } = this.#parts;
+    const isOut = this.#out.has(endpoint);
+    if (isOut && clock.now() < (endpoint.accrual?.ejection?.untilMs ?? 0)) return;
+    const limit = isOut ? undefined : this.#limitFor(endpoint);
+    if (limit !== undefined) return this.#withhold(endpoint, respect, reason, limit);
+    this.#out.add(endpoint);
+    if (!config.dryRun) {
+      slowStart.end(endpoint);
+      pool.eject(endpoint);
+    }
+    this.#penalize(endpoint, respect, reason);
+    const { accrual } = endpoint;
+    this.#parts.report.ejected(endpoint, {
+      reason,
+      evidence: accrual?.[respect]?.describe() ?? "",
+      penaltyMs: accrual?.ejection?.penaltyMs ?? 0,
     });
-    this.#penalties.set(endpoint, cancel);
   }
 
-  #clearPenalty(endpoint: Endpoint): void {
-    this.#penalties.get(endpoint)?.();
-    this.#penalties.delete(endpoint);
+  #limitFor(endpoint: Endpoint): EjectionLimit | undefined {
+    const { pool, config } = this.#parts;
+    // In a dry run those that are out may still be picked.
+    const usable = pool.usableBeside(endpoint) - (config.dryRun ? this.#out.size : 0);
+    if (usable < 1) return "last";
+    return this.#out.size >= this.#most ? "share" : undefined;
   }
+
+  #withhold(
+    endpoint: Endpoint,
+    respect: Respect,
+    reason: EjectionReason,
+    limit: EjectionLimit,
+  ): void {
+    const { clock, report } = this.#parts;
+    const { accrual } = endpoint;
+    if (accrual === undefined) return;
+    const isNews = clock.now() - accrual.withheldMs >= WITHHELD_LOG_PERIOD_MS;
+    if (isNews) accrual.withheldMs = clock.now();
+    report.withheld(endpoint, reason, limit, isNews ? accrual[respect]?.describe() : undefined);
+  }
+
+  #penalize(endpoint: Endpoint, respect: Respect, reason: EjectionReason): void {
+    const { config, clock, rng } = this.#parts;
+    const accrual = accrualOf(endpoint);
+    const before = accrual.ejection;
+    const round = before === undefined ? 0 : before.round + 1;
+    const delayMs = penaltyMs(config.backoff, round, before?.penaltyMs ?? 0, rng);
+    before?.cancel?.();
+    const untilMs = clock.now() + delayMs;
+    const ejection: Ejection = { respect, round, penaltyMs: delayMs, untilMs, cancel: undefined };
+    accrual.ejection = ejection;
+    const probeAtMs = clock.wallTime() + delayMs;
+    endpoint.row.setEjection({ reason, probeAtMs, dryRun: config.dryRun });
+    if (!config.dryRun) this.#schedule(endpoint, ejection);
+  }
+
+  #schedule(endpoint: Endpoint, ejection: Ejection): void {
+    const { clock, probe } = this.#parts;
+    ejection.cancel?.();
+    ejection.cancel = clock.after(ejection.penaltyMs, () => {
+      ejection.cancel = undefined;
+      probe(endpoint, ejection.respect === "answer");
+    });
+  }
+
+  #readmit(endpoint: Endpoint, why: string): void {
+    const { pool, report, slowStart } = this.#parts;
+    const wasOut = this.#release(endpoint);
+    const wasEjected = endpoint.state === "ejected";
+    pool.readmit(endpoint);
+    if (wasEjected) slowStart.begin(endpoint);
+    if (wasOut) report.readmitted(endpoint, why);
+  }
+
+  /** Whether it was out, or would have been. */
+  #release(endpoint: Endpoint): boolean {
+    const ejection = endpoint.accrual?.ejection;
+    ejection?.cancel?.();
+    if (ejection !== undefined) ejection.cancel = undefined;
+    endpoint.row.setEjection(undefined);
+    return this.#out.delete(endpoint);
+  }
+}
+
+function accrualOf(endpoint: Endpoint): Accrual {
+  endpoint.accrual ??= {
+    connect: undefined,
+    answer: undefined,
+    ejection: undefined,
+    withheldMs: Number.NEGATIVE_INFINITY,
+  };
+  return endpoint.accrual;
 }

@@ -1,7 +1,9 @@
 // One endpoint as a worker knows it: address, weight, load, and whether it may be picked.
 import { formatAddress } from "../lib/address.ts";
+import type { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { ConnectTarget } from "../transport/connector.ts";
+import type { Accrual } from "./ejector.ts";
 import type { Latency, Timed } from "./latency.ts";
 import type { Located } from "./picker.ts";
 
@@ -32,6 +34,8 @@ export interface EndpointParts {
   /** Default true. */
   readonly enabled?: boolean;
   readonly row: EndpointRow;
+  /** Undefined where there is no limit. */
+  readonly slots?: EndpointSlots | undefined;
 }
 
 /** An endpoint. Its load is that of the whole process. */
@@ -40,26 +44,38 @@ export class Endpoint implements Located, Timed {
   readonly branch: number;
   readonly target: ConnectTarget;
   readonly row: EndpointRow;
-  weight: number;
+  /** Its places, where their number is limited: see EndpointLimit. */
+  readonly slots: EndpointSlots | undefined;
+  /** What discovery asks for. */
+  fullWeight: number;
+  /** The part of it that slow start leaves, above 0 and up to 1. */
+  warmth = 1;
   healthy: boolean;
   enabled: boolean;
   pickerIndex = -1;
   state: EndpointState = "ready";
-  /** Connect failures since the last success. */
-  failures = 0;
-  /** What the last of them was, for people. */
+  /** Owned by the Ejector; undefined while there is nothing to remember. */
+  accrual: Accrual | undefined;
+  /** Whether the last attempt of this worker to connect to it has failed. */
+  isUnreached = false;
+  /** What the last failure was, for people. */
   lastFailure: string | undefined;
   latency: Latency | undefined;
 
   constructor(parts: EndpointParts) {
-    const { id, branch, target, weight, row, healthy = true, enabled = true } = parts;
+    const { id, branch, target, weight, row, slots, healthy = true, enabled = true } = parts;
     this.id = id;
     this.branch = branch;
     this.target = target;
-    this.weight = weight;
+    this.fullWeight = weight;
     this.healthy = healthy;
     this.enabled = enabled;
     this.row = row;
+    this.slots = slots;
+  }
+
+  get weight(): number {
+    return this.fullWeight * this.warmth;
   }
 
   get address(): string {

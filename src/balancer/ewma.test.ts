@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { type Rng, seededRng } from "../lib/rng.ts";
 import { EwmaPicker } from "./ewma.ts";
@@ -32,6 +32,23 @@ function shares(
 }
 
 describe("EwmaPicker", () => {
+  test("reads the clock once in 16 picks, and goes by the time of what was observed since", () => {
+    const clock = new FakeClock();
+    const latencies = latenciesOf(clock);
+    const [slow, quick] = [testEndpoint(1), testEndpoint(1)];
+    latencies.observe(slow, 100);
+    latencies.observe(quick, 1);
+    const picker = new EwmaPicker<TestEndpoint>(seededRng(1), latencies);
+    for (const endpoint of [slow, quick]) picker.add(endpoint);
+    const now = spyOn(clock, "now");
+    for (let pick = 0; pick < 160; pick += 1) picker.pick();
+    expect(now).toHaveBeenCalledTimes(10);
+    clock.advance(100 * DECAY_MS);
+    latencies.observe(quick, 1);
+    // The slow one counts as usual again, as all that was known of it is old.
+    expect(latencies.ratio(slow, quick)).toBeLessThan(1.1);
+  });
+
   test("chooses as P2cPicker does while latencies are equal, pick for pick", () => {
     const latencies = latenciesOf();
     const make = () => [3, 1, 1, 5].map((weight, index) => testEndpoint(weight, 2 * index));

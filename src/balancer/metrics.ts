@@ -1,7 +1,9 @@
 // The metrics of one destination on one worker.
 import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue/balancer.ts";
+import { EjectionMetrics } from "./ejection-report.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
+import type { QueueMetrics } from "./wait-queue.ts";
 import type { ConnectFailure } from "../transport/connector.ts";
 
 /** Causes that linkerd-tcp 0.1 knew. */
@@ -19,6 +21,11 @@ export class BalancerMetrics {
   readonly duration: Histogram;
   readonly updateTime: Histogram;
   readonly panic: Gauge;
+  readonly retries: Counter;
+  readonly retryBudget: Gauge;
+  readonly retryQueue: QueueMetrics;
+  readonly placeQueue: QueueMetrics;
+  readonly ejection: EjectionMetrics;
   readonly #failures: Readonly<Record<Cause, Counter>>;
 
   constructor(registry: Registry, router: string, path: string) {
@@ -40,6 +47,15 @@ export class BalancerMetrics {
     this.duration = histogram(DEFINED.duration);
     this.updateTime = histogram(DEFINED.updateTime);
     this.panic = gauge(DEFINED.panic);
+    this.retries = counter(DEFINED.retries);
+    this.retryBudget = gauge(DEFINED.retryBudget);
+    const queue = (name: "limit" | "retry"): QueueMetrics => ({
+      queued: registry.counter(DEFINED.queued, path, name, router),
+      time: registry.histogram(DEFINED.queueTime, path, name, router),
+    });
+    this.retryQueue = queue("retry");
+    this.placeQueue = queue("limit");
+    this.ejection = new EjectionMetrics(registry, router, path);
     this.#failures = {
       timeout: failures("timeout"),
       refused: failures("refused"),

@@ -1,8 +1,7 @@
-// Weighted least-loaded power of two choices. Owns the draw and the choice, not the endpoints or
+// Weighted least-loaded power of two choices. Owns the choice, not the draw (two-choices.ts), the endpoints or
 // their loads. Why this rule, and its figures: docs/decisions/0001-pick-rule.md.
-import type { Rng } from "../lib/rng.ts";
-import type { Pickable, Picker } from "./picker.ts";
-import { WeightedList } from "./weighted-list.ts";
+import type { Pickable } from "./picker.ts";
+import { TwoChoicesPicker } from "./two-choices.ts";
 
 /**
  * Draws two distinct endpoints in proportion to weight and takes the second if, chance deciding
@@ -12,48 +11,16 @@ import { WeightedList } from "./weighted-list.ts";
  *
  * Shares of connections follow the weights: exactly while nothing is held, within 5 % (mostly 2 %)
  * at any number of held connections, as `test/simulation/balance.test.ts` shows.
- *
- * `pick` is O(log n) and allocates nothing.
  */
-export class P2cPicker<E extends Pickable> extends WeightedList<E> implements Picker<E> {
-  private readonly rng: Rng;
-
-  /** @param rng asked two or three times a pick; once when a single endpoint has weight */
-  constructor(rng: Rng) {
-    super();
-    this.rng = rng;
-  }
-
-  pick(): E | undefined {
-    const weights = this.weights;
-    const total = weights.total;
-    const random = this.rng.next() * total;
-    const firstIndex = weights.find(random);
-    const first = this.endpoints[firstIndex];
-    if (first === undefined) return undefined;
-    const firstWeight = weights.get(firstIndex);
-    const others = total - firstWeight;
-    if (!(others > 0)) return first;
-
-    // The second draw is from the others alone: their running sum is the whole one with the first's
-    // stretch cut out.
-    const rest = this.rng.next() * others;
-    const cut = random - weights.remainder;
-    const secondIndex = weights.find(rest < cut ? rest : rest + firstWeight);
-    const second = this.endpoints[secondIndex];
-    // Rounding at an edge of the cut may draw the first again, which then has no rival.
-    if (second === undefined || second === first) return first;
-
-    const chance = swapChance(
-      first.load,
-      firstWeight,
-      second.load,
-      weights.get(secondIndex),
-      total,
-    );
-    // Comparing first spares the draw in most picks.
-    if (!(chance > 0)) return first;
-    return chance >= 1 || this.rng.next() < chance ? second : first;
+export class P2cPicker<E extends Pickable> extends TwoChoicesPicker<E> {
+  protected chance(
+    first: E,
+    firstWeight: number,
+    second: E,
+    secondWeight: number,
+    total: number,
+  ): number {
+    return swapChance(first.load, firstWeight, second.load, secondWeight, total);
   }
 }
 

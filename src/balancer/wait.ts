@@ -5,6 +5,8 @@ import type { ConnectFailure } from "../transport/connector.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { ConnectionObserver, EndpointConnection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { EndpointLimit, PlaceWaiter } from "./endpoint-limit.ts";
+import type { Retrier, RetryQueue } from "./retry-queue.ts";
 
 /** Why a session gets no endpoint. */
 export type RefuseReason = "no_endpoint" | "queue_full";
@@ -27,6 +29,11 @@ export interface Waiter {
 export interface WaitSource {
   /** Whether `connect` looks at the hash of the client. */
   readonly byClient: boolean;
+  /** Endpoints that are resolved now. */
+  readonly size: number;
+  readonly retries: RetryQueue;
+  /** Undefined where endpoints have no limit. */
+  readonly limit: EndpointLimit | undefined;
   /** Begins a connection to an endpoint other than those tried; undefined when there is no such endpoint. */
   connect(
     observer: ConnectionObserver,
@@ -50,7 +57,7 @@ const NONE: readonly Endpoint[] = [];
 const ATTEMPTS_AT_ONCE = 8;
 
 /** One wait. It ends with a connection, a refusal, or `cancel`. */
-export class Wait implements ConnectionObserver {
+export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
   readonly #source: WaitSource;
   readonly #waiter: Waiter;
   readonly #client: number;
@@ -59,6 +66,8 @@ export class Wait implements ConnectionObserver {
   #connection: EndpointConnection | undefined;
   #backoff: Backoff | undefined;
   #cancelDelay: Cancel | undefined;
+  /** What the attempt under way is, or the last one was. */
+  #attempt: "none" | "first" | "retry" = "none";
   #over = false;
 
   constructor(source: WaitSource, waiter: Waiter) {
@@ -72,11 +81,22 @@ export class Wait implements ConnectionObserver {
     if (this.#over || this.#connection !== undefined) return;
     this.#cancelDelay?.();
     this.#cancelDelay = undefined;
-    const { preamble } = this.#waiter;
-    this.#connection = this.#source.connect(this, this.#tried ?? NONE, this.#client, preamble);
-    if (this.#connection !== undefined) return;
-    if (this.#tried !== undefined) this.#nextRound();
-    else this.#source.onNoEndpoint(this);
+    const { size } = this.#source;
+    // Nobody waits for the budget to find out that there is nothing to try.
+    if (this.#attempt === "none" || size === 0) return this.#try(false);
+    if (this.#triedNow() >= size) return this.#nextRound();
+    if (this.#source.retries.take(this)) this.#try(true);
+  }
+
+  onRetryTurn(): void {
+    if (this.#over || this.#connection !== undefined) return this.#source.retries.giveBack();
+    // It may have waited long: one that others have reached since must not be passed over.
+    this.#tried = this.#tried?.filter(({ isUnreached }) => isUnreached);
+    this.#try(true);
+  }
+
+  onPlace(): void {
+    this.advance();
   }
 
   /** Ends the wait: the waiter is told nothing. */
@@ -98,6 +118,7 @@ export class Wait implements ConnectionObserver {
     const { socket } = connection;
     if (this.#over || socket === undefined) return;
     this.#end();
+    if (this.#attempt === "retry") this.#source.retries.giveBack();
     this.#waiter.onEndpoint(connection, socket, []);
   }
 
@@ -106,7 +127,8 @@ export class Wait implements ConnectionObserver {
     this.#source.failed(connection, failure, detail);
     if (this.#over) return;
     if (failure === "descriptors") {
-      // Another endpoint would fare no better: wait for descriptors.
+      // Another endpoint would fare no better: wait for descriptors. No endpoint was troubled.
+      if (this.#attempt === "retry") this.#source.retries.giveBack();
       this.#nextRound();
       return;
     }
@@ -115,6 +137,30 @@ export class Wait implements ConnectionObserver {
     // Many dead endpoints are not tried in one go by everyone who waits.
     if (this.#tried.length % ATTEMPTS_AT_ONCE === 0) this.#later();
     else this.advance();
+  }
+
+  /** How many were tried in this round of those that are resolved now. */
+  #triedNow(): number {
+    return this.#tried?.filter(({ state }) => state !== "retired").length ?? 0;
+  }
+
+  /** `isRetry`: a token of the budget is taken for it. */
+  #try(isRetry: boolean): void {
+    this.#cancelDelay?.();
+    this.#cancelDelay = undefined;
+    const { preamble } = this.#waiter;
+    const { retries, limit } = this.#source;
+    this.#connection = this.#source.connect(this, this.#tried ?? NONE, this.#client, preamble);
+    if (this.#connection !== undefined) {
+      this.#attempt = isRetry ? "retry" : "first";
+      limit?.leave(this);
+      return retries.attempted(isRetry);
+    }
+    if (isRetry) retries.giveBack();
+    // Where something is only full there is no need for another round.
+    if (limit?.join(this) === true) return;
+    if (this.#tried !== undefined) this.#nextRound();
+    else this.#source.onNoEndpoint(this);
   }
 
   /** All have been tried: begins again after a delay, so that a dead destination costs no storm of attempts. */

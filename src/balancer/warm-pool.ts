@@ -89,6 +89,7 @@ export class WarmPool {
       socket.data = idle;
       this.#idle.push(idle);
       this.#metrics.warm.add(1);
+      connection.watch();
       this.#source.succeeded(connection);
     },
     onFailed: (connection, failure, detail) => {

@@ -10,8 +10,10 @@ import type {
   ServerConfig,
 } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
+import { describeAccrual } from "./describe-accrual.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
+import { plural, time } from "./words.ts";
 
 /** Checks the configuration at `path` (`-` for standard input) and returns the exit code. */
 export async function check(path: string, output: Output): Promise<number> {
@@ -130,21 +132,15 @@ function describeClient(client: DestinationConfig): string {
   const parts = [
     client.tls === undefined ? "plain TCP" : `TLS as ${client.tls.dnsName} with ${trust}`,
     `connect within ${time(client.connectTimeoutMs)}`,
-    `out for ${time(client.failurePenaltyMs)} after ${plural(client.maxConsecutiveFailures, "failure")}`,
+    ...describeAccrual(client),
     `at most ${client.maxWaiters} waiting`,
     `${client.minConnections} kept warm`,
+    ...(client.maxConnectionsPerEndpoint === Number.POSITIVE_INFINITY
+      ? []
+      : [`at most ${client.maxConnectionsPerEndpoint} to an endpoint`]),
     ...(client.proxyProtocol === undefined
       ? []
       : [`with a PROXY header of version ${client.proxyProtocol.version}`]),
   ];
   return parts.join(", ");
-}
-
-function time(ms: number): string {
-  if (ms === Number.POSITIVE_INFINITY) return "any time";
-  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
-}
-
-function plural(count: number, thing: string): string {
-  return count === 1 ? `1 ${thing}` : `${count} ${thing}s`;
 }

@@ -98,6 +98,7 @@ const KEYS: Readonly<Record<string, string>> = {
   window: "windowSecs",
   "max-per-sec": "maxPerSec",
   deadline: "deadlineSecs",
+  "stop-new": "stopNew",
   for: "forSecs",
 };
 

@@ -26,6 +26,7 @@ export const CTL_OPTIONS = [
   { long: "window", value: "SECS", summary: "Drain over this time." },
   { long: "max-per-sec", value: "N", summary: "Drain no more than so many a second." },
   { long: "deadline", value: "SECS", summary: "Reset what is left of a drain after this time." },
+  { long: "stop-new", summary: "Disable the endpoint, or close the server, that is drained." },
   { long: "for", value: "SECS", summary: "Forget the override after this time." },
   { long: "json", summary: "Print JSON, one document." },
 ] as const satisfies readonly OptionSpec[];
@@ -70,7 +71,7 @@ export const CTL_ACTIONS: readonly {
     word: "drain",
     operands: "",
     summary: "End connections one after the other: those that fit the options.",
-    options: [...FILTER, "all", "window", "max-per-sec", "deadline"],
+    options: [...FILTER, "all", "window", "max-per-sec", "deadline", "stop-new"],
   },
   {
     word: "weight",

@@ -24,6 +24,8 @@ const app: AdminPort = {
   config: () => null,
   shutdown: () => {},
   abort: () => {},
+  upgrade: () => Promise.resolve({ result: "refused", message: "not here" }),
+  handOver: () => {},
   get control() {
     return control;
   },
@@ -93,11 +95,17 @@ describe("ctl asks", () => {
     ["kill 0.1 0.2", ["end", { ids: ["0.1", "0.2"] }, { kind: "cut" }]],
     ["kill --all", ["end", {}, { kind: "cut" }]],
     [
-      "drain --dst /svc/web --window 30 --max-per-sec 10 --deadline 60",
+      "drain --endpoint 10.0.0.1:80 --window 30 --max-per-sec 10 --deadline 60 --stop-new",
       [
         "end",
-        { dst: "/svc/web" },
-        { kind: "drain", windowMs: 30_000, maxPerSecond: 10, deadlineMs: 60_000 },
+        { endpoint },
+        {
+          kind: "drain",
+          stopNew: true,
+          windowMs: 30_000,
+          maxPerSecond: 10,
+          deadlineMs: 60_000,
+        },
       ],
     ],
     ["weight 10.0.0.1:80 0.5 --for 60", ["override", anywhere, { weight: 0.5 }, 60_000]],

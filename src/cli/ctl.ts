@@ -2,6 +2,7 @@
 import type { AdminAnswer } from "./ctl-client.ts";
 import { AdminClient, AdminError } from "./ctl-client.ts";
 import { connectionLines, endingLine, overrideLines, planLines } from "./ctl-print.ts";
+import { printable } from "./dtab-client.ts";
 import { EXIT } from "./exit-codes.ts";
 import { PROGRAM } from "./help.ts";
 import type { Output } from "./output.ts";
@@ -75,8 +76,9 @@ function linesOf({ action }: CtlAction, answer: AdminAnswer): readonly string[] 
     case "reload":
     case "plan":
       return planLines(answer);
-    case "status":
     case "upgrade":
+      return [printable(String(answer))];
+    case "status":
       return JSON.stringify(answer, null, 2).split("\n");
     default:
       return action satisfies never;

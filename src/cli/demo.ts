@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sessionDefaults } from "../config/compile-sessions.ts";
 import type { Config, ServerConfig } from "../config/types.ts";
+import { openFrame } from "./frame.ts";
 import type { Output } from "./output.ts";
 import { serve } from "./run.ts";
 
@@ -38,7 +39,8 @@ export async function demo(output: Output): Promise<number> {
   );
   output.out(guide(names, ports));
   try {
-    return await serve(demoConfig(folder, ports), demoSource(folder, ports), output);
+    const frame = openFrame("the demo has no other process");
+    return await serve(demoConfig(folder, ports), demoSource(folder, ports), output, frame);
   } finally {
     for (const server of servers) void server.stop(true);
     rmSync(folder, { recursive: true, force: true });

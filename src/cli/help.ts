@@ -153,6 +153,12 @@ export const ENVIRONMENT: readonly { readonly name: string; readonly summary: st
   },
   { name: "RUST_LOG", summary: "The same, where LINKERD_TCP_LOG is not set." },
   { name: "NO_COLOR", summary: "Log without colours on a terminal." },
+  {
+    name: "LISTEN_FDS",
+    summary: "Listening sockets of systemd, with LISTEN_PID and LISTEN_FDNAMES.",
+  },
+  { name: "NOTIFY_SOCKET", summary: "Where systemd is told of the start, upgrades and the end." },
+  { name: "WATCHDOG_USEC", summary: "How often it is told, besides, that the process lives." },
 ];
 
 /** The form that the word `name` selects. */

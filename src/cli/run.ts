@@ -1,6 +1,8 @@
 // `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
 import { App } from "../app/app.ts";
+import { InheritedSocketError } from "../app/inherited.ts";
 import { ListenError } from "../app/listeners.ts";
+import { surroundingsOf } from "../app/surroundings.ts";
 import { ThreadLimitError } from "../app/thread-limit.ts";
 import { ConfigLoaderError, loadConfigInChild } from "../config/load-in-child.ts";
 import type { LoadResult } from "../config/load-result.ts";
@@ -11,6 +13,7 @@ import { systemRng } from "../lib/rng.ts";
 import type { QuickCommand } from "./args.ts";
 import { exitCodeOf } from "./check.ts";
 import { EXIT } from "./exit-codes.ts";
+import { type Frame, openFrame, reportingTo, unrepeatable } from "./frame.ts";
 import { PROGRAM } from "./help.ts";
 import { isTerminal, type Output } from "./output.ts";
 import { systemLog } from "./system-log.ts";
@@ -18,6 +21,11 @@ import { quickConfig } from "./quick.ts";
 
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
 export async function run(path: string, output: Output): Promise<number> {
+  const frame = openFrame(unrepeatable(path));
+  return await reportingTo(frame, output, (reported) => load(path, reported, frame));
+}
+
+async function load(path: string, output: Output, frame: Frame): Promise<number> {
   let result: LoadResult;
   try {
     result = await loadConfigInChild(path);
@@ -29,17 +37,23 @@ export async function run(path: string, output: Output): Promise<number> {
     return exitCodeOf(result);
   }
   if (result.warnings.length > 0) output.err(`${formatProblems(result.warnings)}\n`);
-  return await serve(result.config, result.source, output);
+  return await serve(result.config, result.source, output, frame);
 }
 
 /** Serves one name without a file. Resolves with the exit code. */
 export async function runQuick(command: QuickCommand, output: Output): Promise<number> {
   const { config, source } = quickConfig(command);
-  return await serve(config, source, output);
+  const frame = openFrame();
+  return await reportingTo(frame, output, (reported) => serve(config, source, reported, frame));
 }
 
 /** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
-export async function serve(config: Config, source: unknown, output: Output): Promise<number> {
+export async function serve(
+  config: Config,
+  source: unknown,
+  output: Output,
+  frame: Frame,
+): Promise<number> {
   const { logger, logSettings } = systemLog();
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
   try {
@@ -50,9 +64,13 @@ export async function serve(config: Config, source: unknown, output: Output): Pr
       rng: systemRng(),
       logger,
       logSettings,
+      ...surroundingsOf(frame.passed, systemClock, logger("app")),
+      predecessor: frame.predecessor,
+      restart: frame.restart,
       exit,
     };
     const app = new App(parts);
+    process.on("SIGUSR2", () => void upgrade(app));
     process.on("SIGHUP", () => {
       // A terminal that closes ends what it ran. Elsewhere it asks for a reload, which is not there yet and no reason
       // to cut connections.
@@ -71,9 +89,15 @@ export async function serve(config: Config, source: unknown, output: Output): Pr
   return await exited;
 }
 
+/** What came of it stands in the log. */
+async function upgrade(app: App): Promise<void> {
+  const outcome = await app.upgrade();
+  if (outcome.result === "done") app.handOver(outcome.pid);
+}
+
 /** Tells why there was no start. Throws what is a fault of the program. */
 function startFailure(error: unknown, output: Output): number {
-  if (error instanceof ListenError) {
+  if (error instanceof ListenError || error instanceof InheritedSocketError) {
     output.err(`${error.message}\n`);
     return EXIT.cannotBind;
   }

@@ -1,16 +1,23 @@
 // Which client settings a destination gets: the rules that cover it, merged key by key.
 import { pathStartsWith } from "../naming/path.ts";
+import type { AccrualConfig, FailFastRule } from "./accrual-types.ts";
+import { DEFAULTS, limit, seconds } from "./defaults.ts";
+import { retryBudgetOf } from "./compile-retries.ts";
 import { drain, socketOptions } from "./compile-sessions.ts";
-import { DEFAULTS, seconds } from "./defaults.ts";
 import type { ClientConfig, DestinationConfig } from "./types.ts";
 
-const UNRULED: DestinationConfig = {
+const UNRULED: Omit<DestinationConfig, "accrual"> = {
   tls: undefined,
   connectTimeoutMs: DEFAULTS.client.connectTimeoutMs,
   maxWaiters: DEFAULTS.client.maxWaiters,
   minConnections: DEFAULTS.client.minConnections,
-  maxConsecutiveFailures: DEFAULTS.client.maxConsecutiveFailures,
-  failurePenaltyMs: seconds(DEFAULTS.client.failurePenaltySecs),
+  retryBudget: retryBudgetOf({}),
+  maxConnectionsPerEndpoint: limit(DEFAULTS.client.maxConnectionsPerEndpoint),
+  slowStart: {
+    windowMs: seconds(DEFAULTS.slowStart.windowSecs),
+    minShare: DEFAULTS.slowStart.minPercent / 100,
+  },
+  panicThresholdPercent: DEFAULTS.client.panicThresholdPercent,
   loadBalancer: { kind: DEFAULTS.client.loadBalancer },
   proxyProtocol: undefined,
   socketOptions: socketOptions(DEFAULTS.socketOptions),
@@ -19,13 +26,41 @@ const UNRULED: DestinationConfig = {
 
 /**
  * The settings for the destination `path`: defaults, overlaid by every rule whose prefix covers it, in the order of the
- * file, so that later rules win key by key. `tls`, `loadBalancer`, `socketOptions` and `drain` are one key each: a
- * later one replaces an earlier one whole.
+ * file, so that later rules win key by key. `tls`, `loadBalancer`, `failureAccrual`, `slowStart`, `socketOptions` and
+ * `drain` are one key each: a later one replaces an earlier one whole. Of `failFast` and `failureAccrual` the later
+ * replaces the earlier.
  */
 export function clientFor(rules: ClientConfig, path: string): DestinationConfig {
   const merged = { ...UNRULED };
-  for (const { prefix, ...settings } of rules) {
-    if (pathStartsWith(path, prefix)) Object.assign(merged, settings);
+  let chosen: AccrualConfig | undefined;
+  let fast: FailFastRule = {};
+  for (const { prefix, failFast, accrual, ...settings } of rules) {
+    if (!pathStartsWith(path, prefix)) continue;
+    Object.assign(merged, settings);
+    if (accrual !== undefined) {
+      chosen = accrual;
+      fast = {};
+    } else if (failFast !== undefined) {
+      chosen = undefined;
+      fast = { ...fast, ...failFast };
+    }
   }
-  return merged;
+  return { ...merged, accrual: chosen ?? accrualOf(fast) };
+}
+
+/** What `failFast` means: failures in a row, and always the same penalty. */
+function accrualOf({
+  maxConsecutiveFailures = DEFAULTS.client.maxConsecutiveFailures,
+  failurePenaltyMs = seconds(DEFAULTS.client.failurePenaltySecs),
+}: FailFastRule): AccrualConfig {
+  const { maxEjectedPercent, dryRun } = DEFAULTS.failureAccrual;
+  return {
+    rule:
+      failurePenaltyMs === 0
+        ? { kind: "none" }
+        : { kind: "consecutiveFailures", failures: maxConsecutiveFailures },
+    backoff: { kind: "constant", ms: failurePenaltyMs },
+    maxEjectedPercent,
+    dryRun,
+  };
 }

@@ -74,7 +74,7 @@ describe("a configuration", () => {
     });
     expect(clientFor(built?.client ?? [], "/svc/a")).toMatchObject({
       connectTimeoutMs: Number.POSITIVE_INFINITY,
-      failurePenaltyMs: 3_000,
+      accrual: { backoff: { kind: "constant", ms: 3_000 } },
     });
   });
 
@@ -96,7 +96,7 @@ describe("a configuration", () => {
       {prefix: /svc/a, minConnections: 2, failFast: {maxConsecutiveFailures: 1}}]}`;
     expect(configFrom(file(router({ client }))).routers[0]?.client).toEqual([
       { prefix: "/svc/", maxWaiters: 5 },
-      { prefix: "/svc/a", minConnections: 2, maxConsecutiveFailures: 1 },
+      { prefix: "/svc/a", minConnections: 2, failFast: { maxConsecutiveFailures: 1 } },
     ]);
   });
 

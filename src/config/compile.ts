@@ -1,11 +1,13 @@
 // From a file that fits the schema to the configuration that runs: units, paths, files, and what one key says of another.
 import { canonicalIp } from "../lib/address.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
+import { accrualKeys } from "./compile-accrual.ts";
 import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
 import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
+import { retryBudgetOf } from "./compile-retries.ts";
 import { drain, drainWindowMs, socketOptions } from "./compile-sessions.ts";
 import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
@@ -139,17 +141,19 @@ class Compiler {
 
   // Only the keys that stand in the file, because a rule that covers the same destination may have set the others.
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
-    const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
-    const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
-    const { loadBalancer, proxyProtocol, socketOptions: options, drain: draining } = connector;
+    const { tls, connectTimeoutMs, maxWaiters, minConnections } = connector;
+    const { loadBalancer, proxyProtocol, retries, hostConnectionPool } = connector;
+    const { socketOptions: options, drain: draining } = connector;
+    const maxSize = hostConnectionPool?.maxSize;
     return {
       prefix,
       ...(tls && { tls: this.#tls.client(tls, [...path, "tls"]) }),
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs: limit(connectTimeoutMs) }),
       ...(maxWaiters !== undefined && { maxWaiters }),
       ...(minConnections !== undefined && { minConnections }),
-      ...(maxConsecutiveFailures !== undefined && { maxConsecutiveFailures }),
-      ...(failurePenaltySecs !== undefined && { failurePenaltyMs: seconds(failurePenaltySecs) }),
+      ...(retries?.budget && { retryBudget: retryBudgetOf(retries.budget) }),
+      ...(maxSize !== undefined && { maxConnectionsPerEndpoint: limit(maxSize) }),
+      ...accrualKeys(connector, path, this.#problems),
       ...(loadBalancer && { loadBalancer: this.#balancer(loadBalancer, path) }),
       ...(options && { socketOptions: socketOptions(options) }),
       ...(draining && { drain: drain(draining, [...path, "drain"], this.#problems) }),

@@ -6,6 +6,8 @@ import { parseDtab } from "../naming/dtab.ts";
 import { parsePath, type PathLabels, pathStartsWith, printPath } from "../naming/path.ts";
 import type { PathTree } from "../naming/tree.ts";
 import { clientFor } from "./client-for.ts";
+import { checkPanic } from "./compile-accrual.ts";
+import { checkRetries } from "./compile-retries.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import type { Config, RouterConfig } from "./types.ts";
@@ -27,6 +29,8 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkPrefixes(router, path, problems);
     checkBalancers(router, path, problems);
     checkProxyProtocol(router, path, problems);
+    checkPanic(router, path, problems);
+    checkRetries(router, path, problems);
   });
 }
 

@@ -41,11 +41,25 @@ export const DEFAULTS = {
     connectTimeoutMs: 3_000,
     maxWaiters: 1_000_000,
     minConnections: 0,
+    // As in linkerd 1.x.
+    retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlSecs: 10 },
+    // 0: no limit.
+    maxConnectionsPerEndpoint: 0,
     maxConsecutiveFailures: 5,
     failurePenaltySecs: 60,
+    panicThresholdPercent: 0,
     loadBalancer: "p2c",
   },
   // As in linkerd 1.x, where it has them.
+  failureAccrual: {
+    failures: 5,
+    constantMs: 0,
+    minMs: 5_000,
+    maxMs: 300_000,
+    maxEjectedPercent: 50,
+    dryRun: false,
+  },
+  slowStart: { windowSecs: 0, minPercent: 10 },
   loadBalancer: {
     maxEffort: 5,
     decayTimeMs: 10_000,

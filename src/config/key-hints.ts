@@ -15,6 +15,7 @@ const EARLIER_NAMES: Readonly<Record<string, string>> = {
   namerd: "interpreter",
   path: "dstName",
   privateKeyPath: "privateKey",
+  requeueBudget: "retries",
   trustCertPaths: "trustCerts",
   url: "baseUrl",
 };

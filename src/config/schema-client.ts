@@ -3,7 +3,9 @@
 import { z } from "zod";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
+import { failFast, failureAccrual, panicThresholdPercent, slowStart } from "./schema-accrual.ts";
 import { loadBalancer } from "./schema-balancer.ts";
+import { hostConnectionPool, retries } from "./schema-retries.ts";
 import { drain, socketOptions } from "./schema-sessions.ts";
 import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
 
@@ -26,24 +28,6 @@ const clientTls = z
   )
   .describe("Makes connections to endpoints speak TLS.");
 
-const failFast = z
-  .strictObject(
-    {
-      maxConsecutiveFailures: field
-        .count(1)
-        .optional()
-        .describe("Failures to connect, in a row, that take an endpoint out.")
-        .meta({ default: DEFAULTS.client.maxConsecutiveFailures }),
-      failurePenaltySecs: field
-        .duration("seconds", 0)
-        .optional()
-        .describe("How long an endpoint stays out before it is tried again; 0 leaves none out.")
-        .meta({ default: DEFAULTS.client.failurePenaltySecs }),
-    },
-    OBJECT,
-  )
-  .describe("When an endpoint that fails is left alone.");
-
 const connector = {
   tls: clientTls.optional(),
   connectTimeoutMs: field
@@ -62,6 +46,11 @@ const connector = {
     .describe("Connections to endpoints kept open in advance, for each destination.")
     .meta({ default: DEFAULTS.client.minConnections }),
   failFast: failFast.optional(),
+  failureAccrual: failureAccrual.optional(),
+  slowStart: slowStart.optional(),
+  panicThresholdPercent,
+  retries: retries.optional(),
+  hostConnectionPool: hostConnectionPool.optional(),
   loadBalancer: loadBalancer.optional(),
   proxyProtocol: clientProxyProtocol.optional(),
   socketOptions: socketOptions("endpoints").optional(),

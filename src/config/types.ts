@@ -1,6 +1,7 @@
 // The checked configuration: what the rest of the program works with. Plain data, so that it crosses threads.
 // Every default is already applied, every file already read, every unit stands in the name.
 
+import type { AccrualConfig, FailFastRule, SlowStartConfig } from "./accrual-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
 
 /** A whole configuration. */
@@ -178,12 +179,26 @@ export interface ClientRule {
   readonly connectTimeoutMs?: number;
   readonly maxWaiters?: number;
   readonly minConnections?: number;
-  readonly maxConsecutiveFailures?: number;
-  readonly failurePenaltyMs?: number;
+  readonly retryBudget?: RetryBudgetConfig;
+  readonly maxConnectionsPerEndpoint?: number;
+  readonly failFast?: FailFastRule;
+  readonly accrual?: AccrualConfig;
+  readonly slowStart?: SlowStartConfig;
+  readonly panicThresholdPercent?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
   readonly socketOptions?: SocketOptions;
   readonly drain?: DrainConfig;
+}
+
+/** How many attempts to connect may be retries. */
+export interface RetryBudgetConfig {
+  /** Allowed whatever the number of connections, a second, in the whole process; 0 or more. */
+  readonly minRetriesPerSec: number;
+  /** Allowed for each new connection: 0.2 is one for five. */
+  readonly percentCanRetry: number;
+  /** How long a new connection counts. */
+  readonly ttlMs: number;
 }
 
 /** How an endpoint is chosen for a connection: see docs/guide/balancing.md. */
@@ -236,8 +251,14 @@ export interface DestinationConfig {
   readonly maxWaiters: number;
   /** Warm connections kept, in the whole process. */
   readonly minConnections: number;
-  readonly maxConsecutiveFailures: number;
-  readonly failurePenaltyMs: number;
+  readonly retryBudget: RetryBudgetConfig;
+  /** Open and being made, to one endpoint at a time, in the whole process; Infinity for no limit. */
+  readonly maxConnectionsPerEndpoint: number;
+  /** Of `failFast` or of `failureAccrual`, whichever came last. */
+  readonly accrual: AccrualConfig;
+  readonly slowStart: SlowStartConfig;
+  /** Where less than this part of the weight may be picked, all enabled endpoints are; 0: only where none may be. */
+  readonly panicThresholdPercent: number;
   readonly loadBalancer: LoadBalancerConfig;
   /** Undefined: connections begin with the client's bytes. */
   readonly proxyProtocol: ClientProxyProtocolConfig | undefined;

@@ -50,6 +50,8 @@ export class Destination {
   readonly #workers: number;
   readonly #broadcast: (update: UpdateEndpoints) => void;
   readonly #nextEndpointId: () => number;
+  readonly #onRemoved: (ids: readonly number[]) => void;
+  readonly #onReturned: (ids: readonly number[]) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<number, Entry>();
   readonly #branchIds = new Map<string, number>();
@@ -69,6 +71,10 @@ export class Destination {
     readonly broadcast: (update: UpdateEndpoints) => void;
     /** Ids are unique for the life of the process. */
     readonly nextEndpointId: () => number;
+    /** Endpoints are no longer resolved, and workers were told so. */
+    readonly onRemoved?: (ids: readonly number[]) => void;
+    /** Such endpoints are resolved again while they still have connections. */
+    readonly onReturned?: (ids: readonly number[]) => void;
   }) {
     this.id = parts.id;
     this.router = parts.router;
@@ -77,6 +83,8 @@ export class Destination {
     this.#workers = parts.workers;
     this.#broadcast = parts.broadcast;
     this.#nextEndpointId = parts.nextEndpointId;
+    this.#onRemoved = parts.onRemoved ?? (() => {});
+    this.#onReturned = parts.onReturned ?? (() => {});
   }
 
   /** What is in effect; undefined before the first answer. */
@@ -97,6 +105,7 @@ export class Destination {
   apply(bound: BoundState): void {
     this.#bound = bound;
     const branches = this.#numberBranches(bound.branches);
+    const returned = this.#returning(bound.branches);
     const removed = this.#retireMissing(bound.branches);
     const changed: EndpointState[] = [];
     const added = bound.branches.flatMap(({ id, endpoints }) => {
@@ -104,6 +113,8 @@ export class Destination {
       return endpoints.flatMap((address) => this.#addOrChange(branch, address, changed));
     });
     this.#send({ branches, added, changed, removed }, this.#broadcast);
+    if (returned.length > 0) this.#onReturned(returned);
+    if (removed.length > 0) this.#onRemoved(removed.map(({ id }) => id));
   }
 
   /** Active checks find an address up or down. It stays so until they say otherwise, resolved or not. */
@@ -143,7 +154,7 @@ export class Destination {
   /** A worker has died: its load is gone, and it will release nothing any more. */
   workerDied(worker: number): void {
     for (const entry of this.#entries.values()) {
-      this.#rows.view(entry.spec, worker).clearOwnState();
+      this.#rows.clearWorker(entry.spec, worker);
       if (entry.removal !== undefined) this.released(worker, entry.spec.id, entry.removal.epoch);
     }
   }
@@ -159,6 +170,17 @@ export class Destination {
       const number = this.#branchIds.get(id) ?? this.#nextBranchId++;
       this.#branchIds.set(id, number);
       return { branch: number, weight };
+    });
+  }
+
+  /** Those that were removed, and are in the answer again. */
+  #returning(branches: readonly BoundBranch[]): number[] {
+    return branches.flatMap(({ id, endpoints }) => {
+      const branch = this.#branchIds.get(id) ?? 0;
+      return endpoints.flatMap((address) => {
+        const entry = this.#entries.get(keyOf(branch, address));
+        return entry?.removal === undefined ? [] : [entry.spec.id];
+      });
     });
   }
 

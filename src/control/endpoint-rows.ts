@@ -5,6 +5,7 @@ import {
   type RowId,
   ROWS_PER_PAGE,
 } from "../telemetry/endpoint-table.ts";
+import { EndpointSlots, newSlotPage } from "../telemetry/endpoint-slots.ts";
 import type { EndpointPage } from "../wire/messages.ts";
 
 /** The pages of the table. Only the control thread allocates. */
@@ -44,10 +45,19 @@ export class EndpointRows {
     return new EndpointRow(cells, row, worker, this.#workers);
   }
 
+  /** A worker has died: forgets what it held and what was true of it alone. */
+  clearWorker(id: RowId, worker: number): void {
+    this.view(id, worker).clearOwnState();
+    const slots = this.#pages[id.page]?.message.slots;
+    if (slots === undefined) return;
+    new EndpointSlots(new Int32Array(slots), id.row, worker, this.#workers).clearOwn();
+  }
+
   #addPage(): void {
     const page = this.#pages.length;
     const buffer = newEndpointPage(this.#workers);
-    const message: EndpointPage = { type: "endpoint-page", page, buffer };
+    const slots = newSlotPage(this.#workers);
+    const message: EndpointPage = { type: "endpoint-page", page, buffer, slots };
     this.#pages.push({ message, cells: new Float64Array(buffer) });
     for (let row = ROWS_PER_PAGE - 1; row >= 0; row -= 1) this.#free.push({ page, row });
     this.#onPage(message);

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { addServer } from "../../test/support/add-server.ts";
 import { until } from "../../test/support/until.ts";
+import { clientFor } from "../config/client-for.ts";
 import { systemClock } from "../lib/clock.ts";
 import { seededRng } from "../lib/rng.ts";
 import { Aggregate } from "../telemetry/aggregate.ts";
@@ -63,42 +65,9 @@ function setup(workers: number) {
         destination: 1,
         router: "rt",
         path: "/svc/none",
-        config: {
-          tls: undefined,
-          proxyProtocol: undefined,
-          connectTimeoutMs: 1_000,
-          maxWaiters: 10,
-          minConnections: 0,
-          maxConsecutiveFailures: 5,
-          failurePenaltyMs: 1_000,
-          loadBalancer: { kind: "p2c" },
-          socketOptions: { keepAlive: undefined, userTimeoutMs: 0 },
-          drain: {
-            onRemoval: "keep",
-            windowMs: 0,
-            maxPerSecond: Number.POSITIVE_INFINITY,
-            deadlineMs: 0,
-          },
-        },
+        config: clientFor([], "/svc/none"),
       },
-      {
-        type: "add-server",
-        server: 0,
-        router: "rt",
-        destination: 1,
-        fd: bound.fd,
-        ip: bound.ip,
-        port: bound.port,
-        tls: undefined,
-        proxyProtocol: undefined,
-        connectTimeoutMs: 20,
-        connectionLifetimeMs: Number.POSITIVE_INFINITY,
-        connectionLifetimeJitter: 0,
-        idleTimeoutMs: Number.POSITIVE_INFINITY,
-        halfClosedTimeoutMs: Number.POSITIVE_INFINITY,
-        socketOptions: { keepAlive: undefined, userTimeoutMs: 0 },
-        maxConcurrency: 100,
-      },
+      addServer(bound, { connectTimeoutMs: 20 }),
     ],
     onReleased: () => {},
     onDied: (worker) => died.push(worker),

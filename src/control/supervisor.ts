@@ -49,6 +49,7 @@ export class Supervisor {
   readonly #parts: SupervisorParts;
   readonly #slots: readonly Slot[];
   #state: "running" | "draining" | "stopped" = "running";
+  #heardMs = Number.NEGATIVE_INFINITY;
   #cancelRestarts = new Set<Cancel>();
   #onConfirmed: (() => void) | undefined;
   #onDrained: (() => void) | undefined;
@@ -82,6 +83,11 @@ export class Supervisor {
     const told = this.#slots.filter(({ outbox }) => outbox !== undefined);
     for (const { outbox } of told) outbox?.push(message);
     return told.map(({ index }) => index);
+  }
+
+  /** When a worker last said something; each answers a `confirm`. */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   /** Lets sessions end; resolves when no worker has any left. */
@@ -137,6 +143,7 @@ export class Supervisor {
   }
 
   #onMessage(slot: Slot, message: ToControl, onMetrics: ReturnType<Aggregate["source"]>): void {
+    this.#heardMs = this.#parts.clock.now();
     switch (message.type) {
       case "ready":
         this.#parts.running.add(1);

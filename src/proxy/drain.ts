@@ -8,6 +8,8 @@ export interface Leaver {
   readonly closed: boolean;
   /** Whether it has no endpoint yet. */
   readonly connecting: boolean;
+  /** Whether bytes wait to be delivered. */
+  readonly holding: boolean;
   lastMovedMs(nowMs: number): number;
   end(reason: CloseReason, lingers: boolean): void;
   destroy(reason: CloseReason): void;
@@ -123,7 +125,7 @@ export class Drain<Session extends Leaver> {
       this.#appointments.pop();
       const { session } = next;
       if (session.closed) continue;
-      if (!this.#isLastPart && (session.connecting || isBusy(session, nowMs))) {
+      if (!this.#isLastPart && isBusy(session, nowMs)) {
         this.#putOff.push(session);
         continue;
       }
@@ -180,5 +182,6 @@ export class Drain<Session extends Leaver> {
 }
 
 function isBusy(session: Leaver, nowMs: number): boolean {
+  if (session.connecting || session.holding) return true;
   return nowMs - session.lastMovedMs(nowMs) < BUSY_MS;
 }

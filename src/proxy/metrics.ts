@@ -79,13 +79,9 @@ export class ServerMetrics {
   }
 
   /** Counts the end of a session; `streaming` says whether an endpoint had been in hand. */
-  ended(
-    reason: CloseReason,
-    streaming: boolean,
-    { receivedBytes, sentBytes }: { readonly receivedBytes: number; readonly sentBytes: number },
-  ): void {
-    this.connectionRxBytes.observe(receivedBytes);
-    this.connectionTxBytes.observe(sentBytes);
+  ended(reason: CloseReason, streaming: boolean, rxBytes: number, txBytes: number): void {
+    this.connectionRxBytes.observe(rxBytes);
+    this.connectionTxBytes.observe(txBytes);
     const { outcome, cause } = CLOSE_REASONS[reason];
     this.#reasons.get(reason)?.add(1);
     if (outcome === "close") return this.#closes.add(1);

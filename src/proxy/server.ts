@@ -32,6 +32,7 @@ export class Server implements DescriptorUser {
   readonly #resumeAt: number;
   readonly #sessions = new Set<Session>();
   #listener: Listener | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #cancelLook: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #draining = false;
@@ -158,6 +159,8 @@ export class Server implements DescriptorUser {
 
   #look(): void {
     const nowMs = this.#context.clock.now();
-    for (const session of this.#sessions) session.endIfIdle(nowMs);
+    const lastMs = this.#lookedMs;
+    this.#lookedMs = nowMs;
+    for (const session of this.#sessions) session.look(nowMs, lastMs);
   }
 }

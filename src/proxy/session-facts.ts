@@ -1,12 +1,9 @@
-// What can be told of a session: for those who look for sessions, and for the line of the log at its end.
+// What can be told of a session, for those who look for sessions and for its end.
 import type { EndpointConnection } from "../balancer/connection.ts";
 import { formatAddress } from "../lib/address.ts";
 import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
-import type { LogFields } from "../telemetry/log.ts";
 import type { Socket } from "../transport/socket.ts";
-import type { CloseReason } from "./close-reason.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
-import { idText, type OutgoingHeader } from "./proxy-protocol/outgoing.ts";
 
 /** `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
 export type SessionState =
@@ -26,6 +23,8 @@ export interface SessionFacts {
   readonly received: ProxyHeader | undefined;
   readonly connection: EndpointConnection | undefined;
   readonly acceptedMs: number;
+  /** When it got its endpoint. */
+  readonly sinceMs: number;
   /** Bytes read from the client, and written to it. */
   readonly rxBytes: number;
   readonly txBytes: number;
@@ -69,32 +68,4 @@ export function phaseOf(state: SessionState, halfClosed: boolean): SessionPhase 
     default:
       return state satisfies never;
   }
-}
-
-/** What the log says of a session that has ended. `peer` is the client's address as it was while there was a socket. */
-export function endFields(
-  reason: CloseReason,
-  facts: SessionFacts,
-  peer: string | undefined,
-  outgoing: OutgoingHeader | undefined,
-  nowMs: number,
-): LogFields {
-  const { received, connection, rxBytes, txBytes, acceptedMs } = facts;
-  const source = received?.ends?.source.ip;
-  return {
-    reason,
-    rxBytes,
-    txBytes,
-    client: source ?? peer,
-    via: source && peer,
-    id: outgoing?.uniqueId && idText(outgoing.uniqueId),
-    endpoint: connection && formatAddress(connection.endpoint.target),
-    durationMs: Math.round(nowMs - acceptedMs),
-  };
-}
-
-/** Whether the peer was given up because it did not answer: Linux then tells the last ICMP error, if there was one. */
-export function isLost(error: Error): boolean {
-  const code = "code" in error ? error.code : undefined;
-  return code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH";
 }

@@ -1,5 +1,5 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
-import type { EndpointConnection } from "../balancer/connection.ts";
+import type { EndpointConnection, Unanswered } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
@@ -7,7 +7,6 @@ import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
 import { NOBODY, peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { CloseReason } from "./close-reason.ts";
-import type { Leaver } from "./drain.ts";
 import { clientFacts } from "./proxy-protocol/client-facts.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import {
@@ -17,19 +16,19 @@ import {
 } from "./proxy-protocol/incoming.ts";
 import { type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
-import {
-  endFields,
-  isLost,
-  phaseOf,
-  type SessionFacts,
-  type SessionState,
-} from "./session-facts.ts";
+import { phaseOf, type SessionFacts, type SessionState } from "./session-facts.ts";
+import { reportEnd, resetReason } from "./session-end.ts";
 import { Side, type SideOwner } from "./side.ts";
+
+/** The kernel is asked to watch over connections to endpoints that have lasted this long. */
+const WATCH_AFTER_MS = 4_000;
+/** An endpoint that was asked nothing and resets later than this has tired of an idle client. */
+const EARLY_RESET_MS = 10_000;
 
 const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
-export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner, Leaver {
+export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner {
   readonly earlyLimitBytes: number;
   readonly #context: SessionContext;
   readonly #downstream: Side;
@@ -94,6 +93,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       received: this.#received,
       connection: this.#connection,
       acceptedMs: this.#acceptedMs,
+      sinceMs: this.#sinceMs,
       rxBytes: this.#downstream.receivedBytes,
       txBytes: this.#downstream.sentBytes,
     };
@@ -155,9 +155,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#downstream.abandon();
   }
 
-  /** Ends the session if nothing has moved for too long; called now and then. */
-  endIfIdle(nowMs: number): void {
+  /** Ends the session if nothing has moved for too long. Called now and then; `lastMs` is when it was called before. */
+  look(nowMs: number, lastMs: number): void {
     if (this.#state !== "streaming") return;
+    const dueMs = this.#sinceMs + WATCH_AFTER_MS;
+    if (dueMs <= nowMs && dueMs > lastMs) this.#connection?.watch();
     const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
     const idleMs = nowMs - this.lastMovedMs(nowMs);
     if (idleMs >= idleTimeoutMs) return this.end("idle_timeout");
@@ -254,7 +256,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onSideClosed(side: Side, error: Error | undefined): void {
     const isDownstream = side === this.#downstream;
     const other = side.peer;
-    if (!isDownstream) this.#connection?.end();
+    if (!isDownstream) this.#connection?.end(this.#unanswered(side, error));
     if (error !== undefined && this.#state !== "leaving") this.#onReset(isDownstream, error);
     if (side.socket === undefined && other.socket === undefined) return this.#finish();
     // Nobody is left to take what the other side may still send: it gets what is its due, and some time to close.
@@ -348,12 +350,20 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
+  /** How the upstream socket ended without an answer; undefined: there was one, or others were the first to end. */
+  #unanswered(upstream: Side, error: Error | undefined): Unanswered | undefined {
+    if (upstream.receivedBytes > 0 || this.#state !== "streaming") return undefined;
+    if (error === undefined) return "silent";
+    if (upstream.sentBytes > 0) return "early_reset";
+    const ageMs = this.#context.clock.now() - this.#sinceMs;
+    return this.#downstream.ended || ageMs >= EARLY_RESET_MS ? undefined : "early_reset";
+  }
+
   #onReset(byClient: boolean, error: Error): void {
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    if (isLost(error)) this.#linger(byClient ? "client_lost" : "upstream_lost");
-    else this.#linger(byClient ? "client_reset" : "upstream_reset");
+    this.#linger(resetReason(error, byClient));
     other.reset();
   }
 
@@ -378,23 +388,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   #finish(): void {
     if (this.#state === "closed") return;
-    const { clock, metrics } = this.#context;
-    const streamed = this.#connection !== undefined;
-    const reason = this.#reason ?? (streamed ? "eof" : "client_left");
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    const nowMs = clock.now();
-    metrics.active.add(-1);
-    if (streamed) metrics.duration.observe(nowMs - this.#sinceMs);
-    else {
-      metrics.waiters.add(-1);
-      metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
-    }
-    metrics.ended(reason, streamed, this.#downstream);
-    this.#context.log.debug("connection closed", () =>
-      endFields(reason, this.facts(), this.#client, this.#outgoing, nowMs),
-    );
+    const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
+    reportEnd(this.#context, reason, this.facts(), this.#client, this.#outgoing);
     this.#context.onEnd(this);
   }
 }

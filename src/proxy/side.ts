@@ -27,6 +27,9 @@ export interface AnswerTimer {
 /** More than this is not copied to be written with the bytes that go before it. */
 const JOINED_LIMIT_BYTES = 65_536;
 
+/** A peer may send this much after it was sent an end, as it may not have noticed. */
+const DROP_LIMIT_BYTES = 262_144;
+
 // Counting what nobody asks for costs less than asking whether somebody does.
 const UNCOUNTED = new Counter(new Float64Array(1), 0);
 
@@ -50,8 +53,8 @@ export class Side implements HandshakeOwner {
   /** The socket was there and is gone: what comes for it is dropped. */
   #gone = false;
   #paused = false;
-  /** Nobody takes what comes any more. */
-  #discards = false;
+  /** What has come since nobody takes it any more; -1 while somebody does. */
+  #droppedBytes = -1;
   #timer: AnswerTimer | undefined;
   #whenFlushed: "stay" | "shutdown" | "reset" = "stay";
 
@@ -97,7 +100,7 @@ export class Side implements HandshakeOwner {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#discards) return;
+    if (this.#droppedBytes >= 0) return this.#drop(bytes.length);
     if (this.#timer !== undefined) this.#stopTimer(this.#timer);
     this.receivedBytes += bytes.length;
     this.#received.add(bytes.length);
@@ -138,7 +141,7 @@ export class Side implements HandshakeOwner {
    * kernel does not answer it with a reset, which could overtake what was written.
    */
   leave(): void {
-    this.#discards = true;
+    this.#droppedBytes = 0;
     this.#resume();
     this.finish();
   }
@@ -146,13 +149,22 @@ export class Side implements HandshakeOwner {
   /** Ends the writing direction once everything is written. */
   finish(): void {
     if (this.#held === undefined) this.#endWriting();
-    else this.#whenFlushed = "shutdown";
+    else if (this.#whenFlushed === "stay") this.#whenFlushed = "shutdown";
   }
 
   /** Resets the socket once everything is written. */
   reset(): void {
     if (this.#held === undefined) this.#socket?.terminate();
     else this.#whenFlushed = "reset";
+  }
+
+  #drop(bytes: number): void {
+    this.#droppedBytes += bytes;
+    const { peer } = this;
+    // The peer's end must not look like that of a whole stream, if it is not sent yet.
+    if (peer.#whenFlushed === "shutdown") peer.#whenFlushed = "reset";
+    // Who goes on sending learns that nobody takes it, once it has had time to take what was sent to it.
+    if (this.#droppedBytes > DROP_LIMIT_BYTES && this.#held === undefined) this.abandon();
   }
 
   #send(bytes: Uint8Array): void {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { decodeNote, EJECTION_REASONS, encodeNote } from "./ejection-note.ts";
 import { EndpointRow, newEndpointPage, ROWS_PER_PAGE } from "./endpoint-table.ts";
+
+const OUT = { reason: "refused", probeAtMs: 1_700_000_000_123, dryRun: false } as const;
 
 function rows(row: number, workers: number, page = newEndpointPage(workers)): EndpointRow[] {
   const cells = new Float64Array(page);
@@ -33,10 +36,10 @@ describe("EndpointRow", () => {
       row.countConnect();
       row.countConnect();
       row.countFailure();
-      row.setEjected(true);
-      row.setEjected(true);
+      row.setEjection(OUT);
+      row.setEjection(OUT);
     }
-    pick(all, 1).setEjected(false);
+    pick(all, 1).setEjection(undefined);
     expect(numbers(pick(all, 0))).toEqual([0, 0, 6, 3, 2]);
   });
 
@@ -45,7 +48,7 @@ describe("EndpointRow", () => {
     dead.addLoad(5);
     dead.countConnect();
     dead.countFailure();
-    dead.setEjected(true);
+    dead.setEjection(OUT);
     alive.addLoad(2);
     dead.clearOwnState();
     expect(numbers(alive)).toEqual([2, 2, 1, 1, 0]);
@@ -68,10 +71,31 @@ describe("EndpointRow", () => {
     expect(numbers(pick(after, 0))).toEqual([2, 1, 2, 0, 0]);
   });
 
+  test("tells the ejection whose probe comes last, and which are of dry runs", () => {
+    const all = rows(3, 4);
+    expect(pick(all, 0).ejection).toBeUndefined();
+    const later = { reason: "early_reset", probeAtMs: OUT.probeAtMs + 1, dryRun: true } as const;
+    pick(all, 1).setEjection(OUT);
+    expect(pick(all, 3).ejection).toEqual(OUT);
+    pick(all, 2).setEjection(later);
+    pick(all, 0).setEjection(OUT);
+    const { ejection, ejected, wouldBeEjected } = pick(all, 3);
+    expect([ejection, ejected, wouldBeEjected]).toEqual([later, 2, 1]);
+  });
+
+  test.each(EJECTION_REASONS)("keeps the reason %s, whatever the time", (reason) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 48 }), fc.boolean(), (probeAtMs, dryRun) => {
+        const note = { reason, probeAtMs, dryRun };
+        expect(decodeNote(encodeNote(note))).toEqual(note);
+      }),
+    );
+  });
+
   test("has room for all rows of a page", () => {
     const last = pick(rows(ROWS_PER_PAGE - 1, 3), 2);
     last.addLoad(1);
-    last.setEjected(true);
+    last.setEjection(OUT);
     expect(numbers(last)).toEqual([1, 1, 0, 0, 1]);
   });
 

@@ -14,6 +14,7 @@ export interface BoundSocket {
   readonly ip: string;
   /** The real port, also when 0 was asked for. */
   readonly port: number;
+  /** Calling it again does nothing. */
   close(): void;
 }
 
@@ -43,7 +44,19 @@ export function bind(ip: string, port: number): BoundSocket {
   listener.stop();
   if (fd < 0) throw new BindError(formatAddress({ ip, port }), "EMFILE", undefined);
   setBacklog(fd, BACKLOG);
-  return { fd, ip, port: boundPort, close: () => void close(fd) };
+  let isOpen = true;
+  const closeOnce = (): void => {
+    // A number that is closed twice may be somebody else's the second time.
+    if (isOpen) close(fd);
+    isOpen = false;
+  };
+  return { fd, ip, port: boundPort, close: closeOnce };
+}
+
+/** Takes over a socket that listens on `ip`:`port` already: what waits in its queue is served. */
+export function adopt(fd: number, ip: string, port: number): BoundSocket {
+  libc?.listen(fd, BACKLOG);
+  return { fd, ip, port, close: () => void libc?.close(fd) };
 }
 
 function open(ip: string, port: number) {

@@ -3,6 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { type Deadline, DeadlineQueue, type DeadlineRunner } from "../lib/deadlines.ts";
 import {
   createConnect,
+  descriptorOf,
   type ConnectHandlers,
   type ConnectTo,
   handshakeFailure,
@@ -14,6 +15,7 @@ import {
 import { libc, type SocketAddress, socketAddress } from "./libc.ts";
 import type { OnFault } from "./listener.ts";
 import type { Socket, SocketOwner } from "./socket.ts";
+import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
 /**
  * Why a connection could not be made. `refused`: nothing listens, or it was reset before it stood (during a TLS
@@ -57,6 +59,11 @@ export interface Connector {
    * observer to send, who may have more to say at once.
    */
   connect(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array): ConnectAttempt;
+  /**
+   * Has the kernel watch over a connection that lasts. Not done at once, as that is several system calls, which short
+   * connections can do without.
+   */
+  watch?(socket: Socket): void;
 }
 
 /** Connects sockets of this engine: same TLS, same time limit. */
@@ -68,9 +75,18 @@ export class SocketConnector implements Connector {
   /** For connections on which TLS begins after a preamble; made when it is first asked for. */
   #connectPlain: Connect | undefined;
 
-  /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. */
-  constructor(tls: TlsOptions | undefined, timeoutMs: number, clock: Clock, onFault: OnFault) {
+  readonly #options: SocketOptions | undefined;
+
+  /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. `options` are for `watch`. */
+  constructor(
+    tls: TlsOptions | undefined,
+    timeoutMs: number,
+    clock: Clock,
+    onFault: OnFault,
+    options?: SocketOptions,
+  ) {
     this.tls = tls;
+    this.#options = options;
     this.deadlines = new DeadlineQueue(clock, timeoutMs);
     this.#handlers = {
       ...ownerHandlers,
@@ -111,6 +127,10 @@ export class SocketConnector implements Connector {
     }
     this.#open(attempt, { fd });
     return attempt;
+  }
+
+  watch(socket: Socket): void {
+    if (this.#options !== undefined) setSocketOptions(descriptorOf(socket), this.#options);
   }
 
   /** Goes over to TLS on a connection that stands. */

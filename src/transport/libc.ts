@@ -24,6 +24,8 @@ export interface Libc {
   exit(code: number): void;
   /** Whether the peer has closed or reset: looks at the next byte without taking it. */
   peerHasClosed(fd: number): boolean;
+  /** Sets a whole number on a socket (setsockopt). */
+  setOption(fd: number, level: number, name: number, value: number): number;
   /** Sends to a socket, at most 4096 bytes, without waiting and without a signal. How many bytes it took, -1 for none. */
   sendNow(fd: number, bytes: Uint8Array): number;
   /**
@@ -42,6 +44,7 @@ const SYMBOLS = {
   recv: { args: ["int", "ptr", "usize", "int"], returns: "int" },
   send: { args: ["int", "ptr", "usize", "int"], returns: "i64" },
   write: { args: ["int", "ptr", "usize"], returns: "i64" },
+  setsockopt: { args: ["int", "int", "int", "ptr", "int"], returns: "int" },
   poll: { args: ["ptr", "u64", "int"], returns: "int" },
   _exit: { args: ["int"], returns: "void" },
   __errno_location: { args: [], returns: "ptr" },
@@ -95,6 +98,8 @@ function load(): Libc | undefined {
       const location = symbols.__errno_location();
       return location === null ? 0 : read.i32(location, 0);
     };
+    const option = new Int32Array(1);
+    const optionAt = ptr(option);
     const { sendNow, writeNow } = writes(symbols, errno);
     return {
       dup: (fd) => symbols.fcntl(fd, F_DUPFD_CLOEXEC, 3),
@@ -111,6 +116,10 @@ function load(): Libc | undefined {
       peerHasClosed(fd) {
         const got = symbols.recv(fd, peekedAt, 1, MSG_PEEK_DONTWAIT);
         return got === 0 || (got < 0 && errno() !== EAGAIN);
+      },
+      setOption(fd, level, name, value) {
+        option[0] = value;
+        return symbols.setsockopt(fd, level, name, optionAt, option.byteLength);
       },
       sendNow,
       writeNow,

@@ -12,12 +12,15 @@ import { BACKLOG } from "./bind.ts";
 import { libc } from "./libc.ts";
 import type { ServerTls } from "./server-tls.ts";
 import type { Accept } from "./socket.ts";
+import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
 /** Where a worker listens: on a shared descriptor, or, where descriptors can't be copied, on an address of its own. */
 export interface ListenTarget {
   readonly fd: number | undefined;
   readonly ip: string;
   readonly port: number;
+  /** Accepted connections have them too. Undefined: as the system has them. */
+  readonly socketOptions?: SocketOptions;
 }
 
 /** What went wrong inside a handler: a defect of ours, which costs one connection. */
@@ -71,6 +74,8 @@ export class Listener {
       this.#listener = listen(at, this.#handlers, this.#tls?.options);
       // Bun listens again on what it adopts, with a backlog of its own.
       libc?.listen(this.#listener.fd, BACKLOG);
+      const { socketOptions } = this.#target;
+      if (socketOptions !== undefined) setSocketOptions(this.#listener.fd, socketOptions);
       return true;
     } catch {
       if ("fd" in at) libc?.close(at.fd);

@@ -81,6 +81,8 @@ export interface EndpointPage {
   readonly type: "endpoint-page";
   readonly page: number;
   readonly buffer: SharedArrayBuffer;
+  /** The same rows' places, see telemetry/endpoint-slots.ts. */
+  readonly slots: SharedArrayBuffer;
 }
 
 /** What has changed about the endpoints of a destination, or a part of it; applied at once. */

@@ -5,6 +5,7 @@ import { Endpoint } from "../balancer/endpoint.ts";
 import { BalancerMetrics } from "../balancer/metrics.ts";
 import { createPickers } from "../balancer/pickers.ts";
 import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
+import { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import { labelled } from "../telemetry/log.ts";
 import { descriptorOf } from "../transport/bun.ts";
@@ -21,7 +22,7 @@ import type { WorkerParts } from "./parts.ts";
 
 export class Balancers {
   readonly #parts: WorkerParts;
-  readonly #pages = new Map<number, Float64Array>();
+  readonly #pages = new Map<number, { readonly cells: Float64Array; readonly slots: Int32Array }>();
   readonly #balancers = new Map<number, Balancer>();
   readonly #clientTls = new ClientTls();
 
@@ -29,8 +30,8 @@ export class Balancers {
     this.#parts = parts;
   }
 
-  addPage({ page, buffer }: EndpointPage): void {
-    this.#pages.set(page, new Float64Array(buffer));
+  addPage({ page, buffer, slots }: EndpointPage): void {
+    this.#pages.set(page, { cells: new Float64Array(buffer), slots: new Int32Array(slots) });
   }
 
   /** Makes the balancer of a destination. */
@@ -46,7 +47,13 @@ export class Balancers {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: createPickers(config.loadBalancer, { clock, rng, place }),
-      connector: new SocketConnector(tls, config.connectTimeoutMs, clock, onFault),
+      connector: new SocketConnector(
+        tls,
+        config.connectTimeoutMs,
+        clock,
+        onFault,
+        config.socketOptions,
+      ),
       metrics: new BalancerMetrics(registry, router, path),
       clock,
       rng,
@@ -64,6 +71,11 @@ export class Balancers {
     balancer?.update({ ...change, added: added.map((spec) => this.#endpoint(balancer, spec)) });
   }
 
+  /** Makes those metrics current that time changes by itself; to be called about every second. */
+  sample(): void {
+    for (const balancer of this.#balancers.values()) balancer.sample();
+  }
+
   /** Makes no connections without a session any more: for the end of the process. */
   stopIdling(): void {
     for (const balancer of this.#balancers.values()) balancer.stopIdling();
@@ -74,13 +86,14 @@ export class Balancers {
     const { id, branch, ip, port, weight, healthy, enabled, page, row } = spec;
     const known = balancer.find(id);
     if (known !== undefined) {
-      known.weight = weight;
+      known.fullWeight = weight;
       known.healthy = healthy;
       known.enabled = enabled;
       return known;
     }
     const { worker, workers } = this.#parts.start;
-    const cells = this.#pages.get(page) ?? new Float64Array(0);
+    const cells = this.#pages.get(page)?.cells ?? new Float64Array(0);
+    const slots = balancer.limit !== undefined ? this.#pages.get(page)?.slots : undefined;
     return new Endpoint({
       id,
       branch,
@@ -89,6 +102,7 @@ export class Balancers {
       healthy,
       enabled,
       row: new EndpointRow(cells, row, worker, workers),
+      slots: slots && new EndpointSlots(slots, row, worker, workers),
     });
   }
 }

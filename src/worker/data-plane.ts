@@ -87,6 +87,7 @@ export class DataPlane {
       const nowMs = clock.now();
       lag.set(Math.max(0, nowMs - dueMs));
       dueMs = nowMs + LAG_PERIOD_MS;
+      this.#balancers.sample();
     });
   }
 }

@@ -19,6 +19,10 @@ import type { Servers } from "./servers.ts";
 /** A list is built in one go, during which nothing else happens on this worker. */
 const MOST_ROWS = 10_000;
 
+type SessionsParts = Pick<WorkerParts, "clock" | "rng" | "registry" | "send"> & {
+  readonly start: Pick<WorkerParts["start"], "worker">;
+};
+
 /** A session with what was found out about it. */
 interface Found {
   readonly session: Session;
@@ -29,15 +33,15 @@ interface Found {
 }
 
 export class Sessions {
-  readonly #parts: WorkerParts;
-  readonly #servers: Servers;
+  readonly #parts: SessionsParts;
+  readonly #servers: Pick<Servers, "all">;
   readonly #drains = new Map<number, Drain<Session>>();
   readonly #left: Gauge;
   /** Numbers of those that somebody has asked for: most never get one. */
   readonly #numbers = new WeakMap<Session, number>();
   #nextNumber = 1;
 
-  constructor(parts: WorkerParts, servers: Servers) {
+  constructor(parts: SessionsParts, servers: Pick<Servers, "all">) {
     this.#parts = parts;
     this.#servers = servers;
     this.#left = parts.registry.gauge(DRAIN_METRICS.left);

@@ -118,6 +118,7 @@ export class FakeAttempt implements ConnectAttempt {
 export class FakeConnector implements Connector {
   readonly tls: TlsOptions | undefined;
   readonly attempts: FakeAttempt[] = [];
+  readonly watched: Socket[] = [];
 
   constructor(tls?: TlsOptions) {
     this.tls = tls;
@@ -127,6 +128,10 @@ export class FakeConnector implements Connector {
     const attempt = new FakeAttempt(target, observer, preamble);
     this.attempts.push(attempt);
     return attempt;
+  }
+
+  watch(socket: Socket): void {
+    this.watched.push(socket);
   }
 
   /** The newest attempt. */

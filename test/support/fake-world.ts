@@ -14,6 +14,7 @@ import { silentLogger } from "../../src/telemetry/log.ts";
 import { Registry } from "../../src/telemetry/registry.ts";
 import { connectTarget } from "../../src/transport/connector.ts";
 import type { TlsOptions } from "../../src/transport/bun.ts";
+import { afterFailures, AT_ONCE } from "./accrual-config.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeConnector, FakeSocket } from "./fake-sockets.ts";
 
@@ -32,8 +33,10 @@ const SERVER: ServerSettings = {
 const BALANCER: BalancerSettings = {
   maxWaiters: 100,
   minConnections: 0,
-  maxConsecutiveFailures: 5,
-  failurePenaltyMs: 1_000,
+  retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0.2, ttlMs: 10_000 },
+  maxConnectionsPerEndpoint: Number.POSITIVE_INFINITY,
+  accrual: afterFailures(5),
+  ...AT_ONCE,
 };
 
 /** Endpoints are numbered from 1; there is one to begin with. */
@@ -50,14 +53,13 @@ export function fakeWorld(
   const connector = new FakeConnector(header.upstreamTls);
   const aggregate = new Aggregate();
   const registry = new Registry(aggregate.source("test"));
-  const row = new EndpointRow(new Float64Array(newEndpointPage(1)), 0, 0, 1);
-  const endpoint = new Endpoint({
-    id: 1,
-    branch: 0,
-    target: connectTarget("127.0.0.1", 1001),
-    weight: 1,
-    row,
-  });
+  const page = new Float64Array(newEndpointPage(1));
+  const newEndpoint = (id: number): Endpoint => {
+    const row = new EndpointRow(page, id, 0, 1);
+    const target = connectTarget("127.0.0.1", 1000 + id);
+    return new Endpoint({ id, branch: 0, target, weight: 1, row });
+  };
+  const endpoint = newEndpoint(1);
   const balancer = new Balancer({
     settings: { ...BALANCER, ...balancing },
     pickers: createPickers(loadBalancer, { clock, rng: seededRng(1), place: () => 0 }),
@@ -70,13 +72,12 @@ export function fakeWorld(
     peerHasClosed: () => false,
     onReleased: () => {},
   });
-  balancer.update({
-    known: true,
-    branches: [{ branch: 0, weight: 1 }],
-    added: [endpoint],
-    changed: [],
-    removed: [],
-  });
+  const join = (added: Endpoint): Endpoint => {
+    const branches = [{ branch: 0, weight: 1 }];
+    balancer.update({ known: true, branches, added: [added], changed: [], removed: [] });
+    return added;
+  };
+  join(endpoint);
   const all = { ...SERVER, ...settings };
   const server = new Server({
     settings: all,
@@ -113,5 +114,7 @@ export function fakeWorld(
     socket.data = server.accept(socket);
     return socket;
   };
-  return { clock, connector, balancer, endpoint, server, metric, accept };
+  /** Another endpoint comes, with the port 1000 + `id`. */
+  const addEndpoint = (id: number): Endpoint => join(newEndpoint(id));
+  return { clock, connector, balancer, endpoint, addEndpoint, server, metric, accept };
 }

@@ -83,8 +83,10 @@ test("A configuration with every key of 0.1.1 loads, and means what it meant", a
     connectTimeoutMs: 400,
     maxWaiters: 7,
     minConnections: 2,
-    maxConsecutiveFailures: 3,
-    failurePenaltyMs: 5_000,
+    accrual: {
+      rule: { kind: "consecutiveFailures", failures: 3 },
+      backoff: { kind: "constant", ms: 5_000 },
+    },
   });
   expect(clientFor(other?.client ?? [], "/any")).toMatchObject({
     connectTimeoutMs: 1,

@@ -23,7 +23,7 @@ A file of 0.1 loads as it is, and means the same, except that:
   at most 3 seconds; both waited for ever. \`0\` means no limit, for every limit of which the table says so.
 - Lengths of time have no upper limit; in 0.1 what was longer than 409.6 seconds did not work.
 - All keys of a client work under \`io.l5d.static\`; in 0.1 only \`tls\` and \`connectTimeoutMs\` did. Rules that fit the
-  same destination are merged key by key (\`failFast\` by its own keys, \`tls\` as a whole), and later ones win.
+  same destination are merged key by key (\`failFast\` by its own keys, \`tls\`, \`failureAccrual\` and \`slowStart\` as wholes), and later ones win.
 - Keys may be PKCS#8, PKCS#1 or EC (SEC1); without \`trustCerts\` the roots of the system are trusted; \`identities\` need no
   \`defaultIdentity\`; paths of files start from the directory of the configuration file (from the working directory for
   standard input) and no longer always from the working directory.

@@ -1,5 +1,6 @@
 // Sessions whose connections begin with a PROXY header, and sessions that send one.
 import { describe, expect, test } from "bun:test";
+import { afterFailures } from "../../../test/support/accrual-config.ts";
 import { FakeSocket } from "../../../test/support/fake-sockets.ts";
 import { fakeWorld } from "../../../test/support/fake-world.ts";
 import type { ClientProxyProtocolConfig } from "../../config/types.ts";
@@ -332,10 +333,13 @@ describe("Session that sends a header", () => {
   test("is told apart from a probe, which says that it has no client", () => {
     for (const upstreamTls of [undefined, {}]) {
       const header = { probePreamble: UNKNOWN_V1, ...(upstreamTls && { upstreamTls }) };
-      const balancing = { proxyProtocol: OUT, maxConsecutiveFailures: 1, failurePenaltyMs: 1_000 };
+      const balancing = { proxyProtocol: OUT, accrual: afterFailures(1) };
       const all = fakeWorld({ connectTimeoutMs: 10 }, balancing, { kind: "p2c" }, header);
-      all.accept("192.0.2.1");
-      all.connector.last.fail();
+      all.addEndpoint(2);
+      while (all.endpoint.state === "ready") {
+        all.accept("192.0.2.1");
+        if (all.connector.last.target.port === 1001) all.connector.last.fail();
+      }
       all.clock.advance(1_000);
       const probe = all.connector.last;
       expect(probe.preamble).toBe(UNKNOWN_V1);

@@ -3,6 +3,7 @@ import { counter, gauge, histogram, MICROS, MILLIS, SHORT_MICROS } from "../defi
 
 const DST = ["dst", "rt"];
 const ENDPOINT = ["dst", "endpoint", "rt"];
+const DST_QUEUE = ["dst", "queue", "rt"];
 const CAUSE_DST = ["cause", ...DST];
 
 /** Metrics of balancers. */
@@ -45,6 +46,23 @@ export const BALANCER_METRICS = {
   waiters: gauge("l5d_balancer_waiters", DST, "Sessions that wait for an endpoint.", {
     was: "l5d:balancer:waiters",
   }),
+  queued: counter(
+    "l5d_balancer_queued_total",
+    DST_QUEUE,
+    "Times a session had to queue: `limit`, as all endpoints were full; `retry`, as the retry budget was spent.",
+  ),
+  queueTime: histogram(
+    "l5d_balancer_queue_time_ms",
+    DST_QUEUE,
+    "Time in such a queue, in milliseconds, whether it ended well or not.",
+    MILLIS,
+  ),
+  retries: counter(
+    "l5d_balancer_retries_total",
+    DST,
+    "Attempts to connect that were not the first of their session.",
+  ),
+  retryBudget: gauge("l5d_balancer_retry_budget", DST, "Retries that may begin at once."),
   unavailable: counter(
     "l5d_balancer_unavailable_total",
     DST,
@@ -97,7 +115,7 @@ export const BALANCER_METRICS = {
   panic: gauge(
     "l5d_balancer_panic",
     DST,
-    "Workers in which every endpoint is ejected, so that all of them are tried.",
+    "Workers in which too few endpoints may be picked, so that those known to fail are tried as well.",
   ),
 } as const;
 

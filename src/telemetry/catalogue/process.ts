@@ -10,6 +10,16 @@ export const PROCESS_METRICS = {
     [],
     "Data-plane threads replaced after they died.",
   ),
+  upgrades: counter(
+    "l5d_upgrades_total",
+    ["result"],
+    "Upgrades by result: done, failed, refused; and taken-over, 1 in a process that was started by one.",
+  ),
+  overrides: gauge(
+    "l5d_overrides",
+    [],
+    "Words of operators that are in force: weights, and endpoints that are disabled.",
+  ),
   loopLag: gauge(
     "l5d_worker_loop_lag_ms",
     ["worker"],

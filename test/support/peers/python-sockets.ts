@@ -34,8 +34,15 @@ export interface CrowdReport {
   readonly silent: number;
 }
 
+/** When the members of a crowd came to their end, in milliseconds, and how; how many are still open. */
+export interface CrowdEnds {
+  readonly times: readonly number[];
+  readonly ends: Readonly<Record<string, number>>;
+  readonly open: number;
+}
+
 /** What a server does with a connection: see `Server` in sockets.py. */
-export type ServerMode = "echo" | "greet" | "hold";
+export type ServerMode = "echo" | "greet" | "hold" | "reset" | "reset_asked";
 
 interface Made {
   readonly handle: number;
@@ -260,6 +267,11 @@ export class PythonCrowd {
   /** Waits until each that has no line yet has one or has come to its end. With `leave` those go who have theirs. */
   lines(secs: number, { leave = false } = {}): Promise<CrowdReport> {
     return this.#peers.call("crowd_lines", { handle: this.#handle, secs, leave });
+  }
+
+  /** Waits for the end of each: when they came, since the call, and how. */
+  ends(secs: number): Promise<CrowdEnds> {
+    return this.#peers.call("crowd_ends", { handle: this.#handle, secs });
   }
 
   async end(how: "fin" | "reset"): Promise<void> {

@@ -173,7 +173,8 @@ def chat(handle, secs, everyMs):
 
 
 class Server:
-    """greet: says its name and a newline, then echoes. echo: echoes. hold: says nothing, waits for the end."""
+    """greet: says its name and a newline, then echoes. echo: echoes. hold: says nothing, waits for the end.
+    reset: resets at once. reset_asked: resets when the first byte has come."""
 
     def __init__(self, listener, mode, name):
         self.listener = listener
@@ -200,9 +201,13 @@ class Server:
     def serve(self, sock):
         how = "eof"
         try:
-            if self.mode == "greet":
+            if self.mode in ("reset", "reset_asked"):
+                if self.mode == "reset_asked":
+                    sock.recv(65536)
+                set_reset(sock)
+            elif self.mode == "greet":
                 sock.sendall(self.name.encode() + b"\n")
-            while True:
+            while self.mode not in ("reset", "reset_asked"):
                 data = sock.recv(65536)
                 if data == b"":
                     break
@@ -332,6 +337,33 @@ def crowd_end(handle, how):
     return {}
 
 
+def crowd_ends(handle, secs):
+    """Waits for the end of each, whatever comes before it. When they came, in milliseconds since the call, and how.
+    Those that see their end close at once."""
+    members = things[handle]
+    poll = select.poll()
+    left = {sock.fileno(): sock for sock in members["waiting"] + members["served"]}
+    for fd in left:
+        poll.register(fd, select.POLLIN)
+    times = []
+    ends = Counter()
+    started = time.monotonic()
+    while left and time.monotonic() - started < secs:
+        for fd, _ in poll.poll(100):
+            try:
+                if left[fd].recv(65536) != b"":
+                    continue
+                ends["eof"] += 1
+            except OSError as error:
+                ends[name_of(error)] += 1
+            times.append((time.monotonic() - started) * 1000)
+            poll.unregister(fd)
+            left.pop(fd).close()
+    members["waiting"] = list(left.values())
+    members["served"] = []
+    return {"times": times, "ends": dict(ends), "open": len(left)}
+
+
 def reset_burst(port, count):
     """Connects and resets at once, as often as is asked; what fails is as good."""
     for _ in range(count):
@@ -365,7 +397,7 @@ def churn(port, count, threads, size):
 
 
 OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, chat, serve, stats, hang_up, stop]
-OPERATIONS += [black_hole, open_up, crowd, crowd_lines, crowd_end, reset_burst, churn]
+OPERATIONS += [black_hole, open_up, crowd, crowd_lines, crowd_ends, crowd_end, reset_burst, churn]
 BY_NAME = {operation.__name__: operation for operation in OPERATIONS}
 
 

@@ -1,0 +1,44 @@
+// How the end of a session is told: its reason, what is counted, the line of the log.
+import { formatAddress } from "../lib/address.ts";
+import type { CloseReason } from "./close-reason.ts";
+import { idText, type OutgoingHeader } from "./proxy-protocol/outgoing.ts";
+import type { SessionContext } from "./session-context.ts";
+import type { SessionFacts } from "./session-facts.ts";
+
+/** Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. */
+export function resetReason(error: Error, byClient: boolean): CloseReason {
+  const code = "code" in error ? error.code : undefined;
+  // Linux tells the last ICMP error where there was one, else that time is over.
+  const isLost = code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH";
+  if (isLost) return byClient ? "client_lost" : "upstream_lost";
+  return byClient ? "client_reset" : "upstream_reset";
+}
+
+/** Counts a session that has ended. `peer` is the client's address as it was while there was a socket. */
+export function reportEnd(
+  { clock, metrics, log }: SessionContext,
+  reason: CloseReason,
+  { received, connection, rxBytes, txBytes, acceptedMs, sinceMs }: SessionFacts,
+  peer: string | undefined,
+  outgoing: OutgoingHeader | undefined,
+): void {
+  const nowMs = clock.now();
+  metrics.active.add(-1);
+  if (connection !== undefined) metrics.duration.observe(nowMs - sinceMs);
+  else {
+    metrics.waiters.add(-1);
+    metrics.connectLatency.observe((nowMs - acceptedMs) * 1000);
+  }
+  metrics.ended(reason, connection !== undefined, rxBytes, txBytes);
+  const source = received?.ends?.source.ip;
+  log.debug("connection closed", () => ({
+    reason,
+    rxBytes,
+    txBytes,
+    client: source ?? peer,
+    via: source && peer,
+    id: outgoing?.uniqueId && idText(outgoing.uniqueId),
+    endpoint: connection && formatAddress(connection.endpoint.target),
+    durationMs: Math.round(nowMs - acceptedMs),
+  }));
+}

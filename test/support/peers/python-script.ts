@@ -1,0 +1,50 @@
+// A Python program of this folder that reports in lines of JSON.
+import { join } from "node:path";
+import { until } from "../until.ts";
+
+export type Report = Readonly<Record<string, unknown>>;
+
+/** Runs as long as the block that holds it. */
+export class PythonScript implements AsyncDisposable {
+  /** What was reported so far. */
+  readonly reports: Report[] = [];
+  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly #read: Promise<void>;
+
+  constructor(name: string, ...args: readonly string[]) {
+    this.#process = Bun.spawn(["python3", "-u", join(import.meta.dir, name), ...args], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    this.#read = this.#follow();
+  }
+
+  /** Waits for a report, which may have come already. */
+  async report(what: string, matches: (report: Report) => boolean): Promise<Report> {
+    await until(what, () => this.reports.some(matches), 30_000);
+    return this.reports.find(matches) ?? {};
+  }
+
+  /** Ends its input, and waits until it has said all that it has to say. */
+  async finish(): Promise<readonly Report[]> {
+    await this.#process.stdin.end();
+    await this.#read;
+    return this.reports;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+  }
+
+  async #follow(): Promise<void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const bytes of this.#process.stdout) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.reports.push(JSON.parse(line) as Report);
+    }
+  }
+}
