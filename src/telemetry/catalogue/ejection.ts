@@ -41,6 +41,11 @@ export const EJECTION_METRICS = {
     DST,
     "Endpoints that would be ejected, if it were not for the dry run.",
   ),
+  endpointsWithheld: gauge(
+    "l5d_balancer_endpoint_withheld",
+    DST,
+    "Endpoints that fail too often and are not ejected, as enough are out or none would be left.",
+  ),
   warming: gauge(
     "l5d_balancer_endpoint_warming",
     DST,
