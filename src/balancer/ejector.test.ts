@@ -257,6 +257,22 @@ describe("Rates", () => {
     expect(at(0).state).toBe("ready");
   });
 
+  test("of a window that has gone by do not spare an endpoint that is on trial", () => {
+    const windowed = { kind: "successRateWindowed", successRate: 0.5, windowMs: 10_000 } as const;
+    const config = { ...afterFailures(1, 60_000), rule: windowed };
+    const { clock, ejector, at, reset } = setup(2, config);
+    for (let second = 0; second < 11; second += 1) {
+      reset(0);
+      clock.advance(1_000);
+    }
+    expect(at(0).state).toBe("ejected");
+    clock.advance(60_000);
+    ejector.probeSucceeded(at(0));
+    expect(at(0).state).toBe("ready");
+    reset(0);
+    expect(at(0).state).toBe("ejected");
+  });
+
   test("begin anew when an endpoint is readmitted", () => {
     const { clock, ejector, at, fail } = setup(2, { ...afterFailures(1), rule });
     fail(0, 10);
