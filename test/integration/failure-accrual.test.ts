@@ -50,16 +50,27 @@ describe.skipIf(!has("python3"))("failure accrual", () => {
     test(`ejects an endpoint that accepts and resets at once (${workers} workers)`, async () => {
       const good = await python.serve("greet", "good");
       const bad = await python.serve("reset");
-      const config = { to: [good.port, bad.port], client: accrual(3), top: { workers } };
+      const backoff = { kind: "jittered", minMs: 100, maxMs: 200 };
+      const config = {
+        to: [good.port, bad.port],
+        client: accrual(3, { backoff }),
+        top: { workers },
+      };
       await using product = await Product.start(proxyTo(config));
       const endpoint = `127.0.0.1:${bad.port}`;
       await until("all workers have ejected it", async () => {
         await python.visit(product.port(), 5);
         return (await readings(product)).sum("l5d_endpoint_ejected", { endpoint }) === workers;
       });
+      const reasons = product.log.filter(({ msg }) => msg === "endpoint ejected");
+      expect(reasons.map((line) => line["reason"])).toEqual(reasons.map(() => "early_reset"));
       expect(await python.visit(product.port(), 50)).toMatchObject({ lines: { good: 50 } });
-      // It has been connected to: nothing but the resets tells that it fails.
-      expect((await bad.stats()).accepted).toBeGreaterThan(0);
+      // Its probes are accepted and reset as well, which no client has to find out.
+      const { accepted } = await bad.stats();
+      await until("it is probed", async () => (await bad.stats()).accepted >= accepted + 4);
+      const now = await readings(product);
+      expect(now.sum("l5d_endpoint_readmissions_total")).toBe(0);
+      expect(now.sum("l5d_endpoint_ejected", { endpoint })).toBe(workers);
     });
   }
 

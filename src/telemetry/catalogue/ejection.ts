@@ -29,7 +29,7 @@ export const EJECTION_METRICS = {
   earlyResets: counter(
     "l5d_balancer_early_resets_total",
     DST,
-    "Connections that an endpoint reset before it had sent a byte.",
+    "Connections that stood, and that an endpoint reset before it had sent a byte.",
   ),
   ejectedRatio: gauge(
     "l5d_balancer_ejected_ratio",
