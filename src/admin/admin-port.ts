@@ -1,5 +1,6 @@
 // What the admin server may ask of the application.
 import type { ControlPort } from "./control-port.ts";
+import type { EjectionKind, EjectionReason } from "../telemetry/ejection-note.ts";
 
 /** State of a server as the status page shows it. */
 export interface ServerStatus {
@@ -37,20 +38,20 @@ export interface EndpointStatus {
   readonly connects: number;
   readonly failures: number;
   readonly state: "ready" | "ejected" | "unhealthy" | "disabled" | "retired";
-  /** Where a worker has ejected it, or would have. */
+  /** Where a worker has ejected it, or would have; missing where nothing is held against it. */
   readonly ejection?: EjectionStatus | undefined;
 }
 
-/** An ejection as the status page shows it. */
+/** What is done about an endpoint that fails, as the status page shows it. */
 export interface EjectionStatus {
+  /** See EJECTION_KINDS. */
+  readonly kind: EjectionKind;
   /** The last failure before it, a value of the label `reason` of l5d_endpoint_ejections_total. */
-  readonly reason: string;
-  /** Until the last of the workers probes it. */
+  readonly reason: EjectionReason;
+  /** Until the last of the workers probes it; 0 for one that is withheld. */
   readonly probeInSeconds: number;
-  /** How many have ejected it. */
+  /** How many say so. */
   readonly workers: number;
-  /** Whether it is only reported. */
-  readonly dryRun: boolean;
 }
 
 /** State of a namer as the status page shows it. */

@@ -171,13 +171,21 @@ function endpointTable(endpoints: readonly EndpointStatus[]): string {
   return table(head, rows);
 }
 
-/** Why it is out and for how long, as a clause in brackets. */
+/** What is done about an endpoint that fails, and why, as a clause in brackets. */
 function ejectionText(ejection: EjectionStatus | undefined): string {
   if (ejection === undefined) return "";
-  const { reason, probeInSeconds, workers, dryRun } = ejection;
-  const by = workers > 1 ? `, by ${workers} workers` : "";
-  if (dryRun) return ` (dry run: would be ejected, ${reason}${by})`;
-  return ` (${reason}${by}, probe in ${duration(probeInSeconds)})`;
+  const { kind, reason, probeInSeconds, workers } = ejection;
+  const why = workers > 1 ? `${reason}, ${workers} workers` : reason;
+  switch (kind) {
+    case "ejected":
+      return ` (${why}, probe in ${duration(probeInSeconds)})`;
+    case "dry_run":
+      return ` (dry run: would be ejected, ${why})`;
+    case "withheld":
+      return ` (fails, not ejected: ${why})`;
+    default:
+      return kind satisfies never;
+  }
 }
 
 function table(head: string, rows: readonly string[]): string {

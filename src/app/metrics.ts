@@ -2,6 +2,7 @@
 import { Aggregate } from "../telemetry/aggregate.ts";
 import { BALANCER_METRICS } from "../telemetry/catalogue/balancer.ts";
 import { EJECTION_METRICS } from "../telemetry/catalogue/ejection.ts";
+import type { EjectionKind } from "../telemetry/ejection-note.ts";
 import { EndpointMetrics, type EndpointSample } from "../telemetry/endpoint-metrics.ts";
 import type { MetricFamily } from "../telemetry/metrics.ts";
 import { ProcessMetrics } from "../telemetry/process-metrics.ts";
@@ -68,7 +69,11 @@ function endpointCounts(destinations: readonly Destination[]): MetricFamily[] {
       numbers: [endpoints.filter(counted).length],
     })),
   });
-  const isEjected = ({ retired, row }: Entry): boolean => !retired && row.ejected > 0;
+  const noted =
+    (kind: EjectionKind) =>
+    ({ retired, row }: Entry): boolean =>
+      !retired && row.noted(kind) > 0;
+  const isEjected = noted("ejected");
   const ratio: MetricFamily = {
     definition: EJECTION_METRICS.ejectedRatio,
     series: destinations.map(({ router, path, endpoints }) => {
@@ -87,10 +92,8 @@ function endpointCounts(destinations: readonly Destination[]): MetricFamily[] {
     count(BALANCER_METRICS.failed, isEjected),
     count(BALANCER_METRICS.retired, ({ retired }) => retired),
     ratio,
-    count(
-      EJECTION_METRICS.wouldBeEjected,
-      ({ retired, row }) => !retired && row.wouldBeEjected > 0,
-    ),
+    count(EJECTION_METRICS.wouldBeEjected, noted("dry_run")),
+    count(EJECTION_METRICS.endpointsWithheld, noted("withheld")),
   ];
 }
 

@@ -88,10 +88,9 @@ function destinationStatus(
 function ejectionOf(row: EndpointRow, wallMs: number): EjectionStatus | undefined {
   const { ejection } = row;
   if (ejection === undefined) return undefined;
-  const { reason, probeAtMs, dryRun } = ejection;
+  const { kind, reason, probeAtMs } = ejection;
   const probeInSeconds = Math.max(0, Math.ceil((probeAtMs - wallMs) / 1000));
-  const workers = dryRun ? row.wouldBeEjected : row.ejected;
-  return { reason, probeInSeconds, workers, dryRun };
+  return { kind, reason, probeInSeconds, workers: row.noted(kind) };
 }
 
 function stateOf(spec: EndpointSpec, ejected: number, retired: boolean): EndpointStatus["state"] {

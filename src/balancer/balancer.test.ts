@@ -196,11 +196,12 @@ describe("Balancer", () => {
 
   test("does not blame an endpoint when descriptors have run out", () => {
     const { connector, endpoint, add, acquire, clock } = setup({ accrual: afterFailures(1) });
-    const only = endpoint(1);
-    add(only);
+    const endpoints = [endpoint(1), endpoint(2)];
+    add(...endpoints);
     acquire();
     connector.last.fail("descriptors");
-    expect(only.state).toBe("ready");
+    expect(endpoints.map(({ state }) => state)).toEqual(["ready", "ready"]);
+    expect(endpoints.map(({ accrual }) => accrual)).toEqual([undefined, undefined]);
     clock.advance(20);
     expect(connector.attempts).toHaveLength(2);
   });
@@ -348,16 +349,20 @@ describe("Balancer with failing endpoints", () => {
 
   test("forgets failures after a success", () => {
     const { connector, endpoint, add, acquire } = setup({ accrual: afterFailures(2) });
-    const only = endpoint(1);
-    add(only);
-    for (let round = 0; round < 5; round += 1) {
+    const endpoints = [endpoint(1), endpoint(2)];
+    add(...endpoints);
+    const failed = new Map<number, number>();
+    for (let round = 0; round < 50; round += 1) {
       const { wait } = acquire();
-      connector.last.fail();
+      const { port } = connector.last.target;
+      // Each second time.
+      failed.set(port, (failed.get(port) ?? 0) + 1);
+      if ((failed.get(port) ?? 0) % 2 === 1) connector.last.fail();
+      else connector.last.succeed();
       wait?.cancel();
-      acquire();
-      connector.last.succeed();
     }
-    expect(only.state).toBe("ready");
+    expect([...failed.values()].every((times) => times > 5)).toBe(true);
+    expect(endpoints.map(({ state }) => state)).toEqual(["ready", "ready"]);
   });
 });
 
@@ -512,14 +517,63 @@ describe("Balancer with changing endpoints", () => {
     const { clock, connector, endpoint, add, remove, acquire } = setup({
       accrual: afterFailures(1),
     });
-    add(endpoint(1));
+    const endpoints = [endpoint(1), endpoint(2)];
+    add(...endpoints);
     const { wait } = acquire();
     connector.last.fail();
     wait?.cancel();
-    remove(1);
+    const ejected = endpoints.find(({ state }) => state === "ejected");
+    expect(ejected).toBeDefined();
+    const before = connector.attempts.length;
+    remove(ejected?.id ?? 0);
     clock.advance(10_000);
-    expect(connector.attempts).toHaveLength(1);
+    expect(connector.attempts).toHaveLength(before);
     expect(clock.pending).toBe(0);
+  });
+
+  test("lets endpoints that join a name, or are well again, begin with a small weight", () => {
+    const { balancer, clock, endpoint, add, metrics } = setup({
+      slowStart: { windowMs: 10_000, minShare: 0.1 },
+    });
+    const [one, two] = [endpoint(1), endpoint(2)];
+    add(one);
+    clock.advance(10_000);
+    add(two);
+    expect([one.weight, two.weight, metrics.ejection.warming.value]).toEqual([1, 0.1, 1]);
+    clock.advance(10_000);
+    expect([two.weight, clock.pending]).toEqual([1, 0]);
+    const change = (healthy: boolean) => {
+      const changed = [{ ...UP, id: 1, weight: 1, healthy }];
+      balancer.update({ known: true, branches: ALL, added: [], changed, removed: [] });
+    };
+    change(false);
+    expect([one.weight, clock.pending]).toEqual([1, 0]);
+    change(true);
+    expect([one.weight, metrics.ejection.warming.value]).toEqual([0.1, 1]);
+    clock.advance(1_000);
+    change(false);
+    expect([one.weight, metrics.ejection.warming.value, clock.pending]).toEqual([1, 0, 0]);
+  });
+
+  test("ends the waits of sessions when panic lets unhealthy endpoints be tried", () => {
+    const { balancer, connector, endpoint, add, acquire, metrics } = setup({
+      panicThresholdPercent: 50,
+    });
+    const off = { ...UP, weight: 1, enabled: false };
+    const base = { known: true, branches: ALL, added: [], removed: [] };
+    add(endpoint(1), endpoint(2));
+    balancer.update({
+      ...base,
+      changed: [
+        { ...off, id: 1, healthy: false },
+        { ...off, id: 2 },
+      ],
+    });
+    const { waiter } = acquire();
+    expect([connector.attempts.length, waiter.refused]).toEqual([0, undefined]);
+    balancer.update({ ...base, changed: [{ ...UP, id: 1, weight: 1, healthy: false }] });
+    connector.last.succeed();
+    expect([waiter.connection?.endpoint.id, metrics.panic.value]).toEqual([1, 1]);
   });
 });
 

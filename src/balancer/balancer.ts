@@ -260,7 +260,9 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     // Descriptors that ran out are no fault of the endpoint's.
     if (failure === "descriptors") return;
     endpoint.lastFailure = `${failure}: ${detail}`;
-    this.#ejector.failed(endpoint, failure);
+    // Where nobody listens the system says ECONNREFUSED. This one was accepted, and reset before that was noticed here:
+    // the next, and a probe, may well stand for a moment.
+    this.#ejector.failed(endpoint, detail === "ECONNRESET" ? "early_reset" : failure);
   }
 
   wantsAnswers(endpoint: Endpoint): boolean {

@@ -46,9 +46,10 @@ export class Branch {
       this.usable += sign;
       this.usableWeight += sign * fullWeight;
     }
+    if (this.#enabled > 0) return;
     // What rounding has left would be weight that nobody has.
-    if (this.usable === 0) this.usableWeight = 0;
-    if (this.#enabled === 0) this.enabledWeight = 0;
+    this.enabledWeight = 0;
+    this.usableWeight = 0;
   }
 }
 

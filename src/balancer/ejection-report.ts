@@ -22,14 +22,15 @@ type ByReason = Readonly<Record<EjectionReason, Counter>>;
 /** Metrics of ejection and slow start. */
 export class EjectionMetrics {
   readonly ejections: ByReason;
-  readonly dryRuns: ByReason;
   readonly readmissions: Counter;
   readonly withheld: Readonly<Record<EjectionLimit, Counter>>;
   readonly earlyResets: Counter;
   readonly warming: Gauge;
+  readonly #byReason: (definition: Parameters<Registry["counter"]>[0]) => ByReason;
+  #dryRuns: ByReason | undefined;
 
   constructor(registry: Registry, router: string, path: string) {
-    const byReason = (definition: Parameters<Registry["counter"]>[0]): ByReason =>
+    this.#byReason = (definition) =>
       Object.fromEntries(
         EJECTION_REASONS.map((reason) => [
           reason,
@@ -38,12 +39,17 @@ export class EjectionMetrics {
       ) as ByReason;
     const withheld = (limit: EjectionLimit) =>
       registry.counter(DEFINED.withheld, path, limit, router);
-    this.ejections = byReason(DEFINED.ejections);
-    this.dryRuns = byReason(DEFINED.dryRuns);
+    this.ejections = this.#byReason(DEFINED.ejections);
     this.readmissions = registry.counter(DEFINED.readmissions, path, router);
     this.withheld = { share: withheld("share"), last: withheld("last") };
     this.earlyResets = registry.counter(DEFINED.earlyResets, path, router);
     this.warming = registry.gauge(DEFINED.warming, path, router);
+  }
+
+  /** There only where a dry run asks for them. */
+  get dryRuns(): ByReason {
+    this.#dryRuns ??= this.#byReason(DEFINED.dryRuns);
+    return this.#dryRuns;
   }
 }
 
@@ -58,15 +64,17 @@ export interface EjectionReportParts {
 
 export class EjectionReport {
   readonly #parts: EjectionReportParts;
+  readonly #ejections: ByReason;
 
   constructor(parts: EjectionReportParts) {
     this.#parts = parts;
+    // Asked for now, so that a counter of 0 is there before the first.
+    this.#ejections = parts.dryRun ? parts.metrics.dryRuns : parts.metrics.ejections;
   }
 
   ejected(endpoint: Endpoint, { reason, evidence, penaltyMs }: EjectionFacts): void {
-    const { metrics, log, dryRun, onChange } = this.#parts;
-    const counters = dryRun ? metrics.dryRuns : metrics.ejections;
-    counters[reason].add(1);
+    const { log, dryRun, onChange } = this.#parts;
+    this.#ejections[reason].add(1);
     log.warn(dryRun ? "endpoint would be ejected (dry run)" : "endpoint ejected", () => ({
       endpoint: endpoint.address,
       reason,

@@ -133,11 +133,11 @@ describe("An endpoint that cannot be connected to", () => {
 
   test("is ejected by its first failure here once another worker has ejected it", () => {
     const { at, fail, rowOf } = setup(2);
-    rowOf(0, 1).setEjection({ reason: "refused", probeAtMs: 1, dryRun: false });
+    rowOf(0, 1).setEjection({ kind: "ejected", reason: "refused", probeAtMs: 1 });
     expect(at(0).state).toBe("ready");
     fail(0);
     expect(at(0).state).toBe("ejected");
-    rowOf(1, 1).setEjection({ reason: "refused", probeAtMs: 1, dryRun: true });
+    rowOf(1, 1).setEjection({ kind: "dry_run", reason: "refused", probeAtMs: 1 });
     fail(1);
     expect(at(1).state).toBe("ready");
   });
@@ -146,9 +146,9 @@ describe("An endpoint that cannot be connected to", () => {
     const { clock, ejector, at, fail } = setup(2, afterFailures(1, 5_000));
     fail(0);
     expect(at(0).row.ejection).toEqual({
+      kind: "ejected",
       reason: "refused",
       probeAtMs: clock.wallTime() + 5_000,
-      dryRun: false,
     });
     clock.advance(5_000);
     ejector.probeFailed(at(0), "tls");
@@ -257,6 +257,22 @@ describe("Rates", () => {
     expect(at(0).state).toBe("ready");
   });
 
+  test("of a window that has gone by do not spare an endpoint that is on trial", () => {
+    const windowed = { kind: "successRateWindowed", successRate: 0.5, windowMs: 10_000 } as const;
+    const config = { ...afterFailures(1, 60_000), rule: windowed };
+    const { clock, ejector, at, reset } = setup(2, config);
+    for (let second = 0; second < 11; second += 1) {
+      reset(0);
+      clock.advance(1_000);
+    }
+    expect(at(0).state).toBe("ejected");
+    clock.advance(60_000);
+    ejector.probeSucceeded(at(0));
+    expect(at(0).state).toBe("ready");
+    reset(0);
+    expect(at(0).state).toBe("ejected");
+  });
+
   test("begin anew when an endpoint is readmitted", () => {
     const { clock, ejector, at, fail } = setup(2, { ...afterFailures(1), rule });
     fail(0, 10);
@@ -297,6 +313,19 @@ describe("The share", () => {
     for (const id of [0, 1, 1]) fail(id);
     expect(states()).toBe("ejected ready");
     expect(metrics.withheld.last.value).toBe(2);
+  });
+
+  test("leaves a note of those that fail and stay, until they succeed", () => {
+    const { ejector, at, fail } = setup(1, afterFailures(2));
+    fail(0);
+    expect(at(0).row.ejection).toBeUndefined();
+    fail(0);
+    expect(at(0).row.ejection).toMatchObject({ kind: "withheld", reason: "refused" });
+    expect(at(0).row.ejected).toBe(0);
+    ejector.answered(at(0));
+    expect(at(0).row.ejection).toBeDefined();
+    ejector.connected(at(0));
+    expect([at(0).row.ejection, at(0).accrual]).toEqual([undefined, undefined]);
   });
 
   test("never includes the last one that is healthy, enabled and has weight", () => {
@@ -388,8 +417,8 @@ describe("A dry run", () => {
     fail(0, 5);
     expect(states()).toBe("ready ready ready ready");
     expect([metrics.dryRuns.refused.value, metrics.ejections.refused.value]).toEqual([1, 0]);
-    expect(at(0).row.ejection).toMatchObject({ reason: "refused", dryRun: true });
-    expect([at(0).row.ejected, at(0).row.wouldBeEjected]).toEqual([0, 1]);
+    expect(at(0).row.ejection).toMatchObject({ kind: "dry_run", reason: "refused" });
+    expect([at(0).row.ejected, at(0).row.noted("dry_run")]).toEqual([0, 1]);
     clock.advance(10_000);
     expect([probes.length, clock.pending]).toEqual([0, 0]);
   });

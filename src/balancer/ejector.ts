@@ -17,7 +17,9 @@ type Respect = "connect" | "answer";
 export interface Accrual extends Record<Respect, Tally | undefined> {
   /** From the first ejection to the success that ends its cause. */
   ejection: Ejection | undefined;
-  /** When people were last told that it is not ejected though it fails too often. */
+  /** In which respect it fails too often, without being ejected. */
+  withheld: Respect | undefined;
+  /** When people were last told so. */
   withheldMs: number;
 }
 
@@ -100,8 +102,7 @@ export class Ejector {
 
   /** A probe made its connection, and it was left standing. */
   probeSucceeded(endpoint: Endpoint): void {
-    const { accrual } = endpoint;
-    if (accrual?.ejection?.respect === "connect") return this.#succeed(endpoint, "connect");
+    this.connected(endpoint);
     if (endpoint.state === "ejected") this.#readmit(endpoint, "on trial");
   }
 
@@ -149,6 +150,7 @@ export class Ejector {
     const { accrual } = endpoint;
     // A connect says nothing of an endpoint that connects and resets; an answer on a connection that was made before, nothing
     // of one that cannot be connected to any more.
+    if (accrual?.withheld === respect) this.#release(endpoint);
     if (accrual?.ejection?.respect === respect) {
       this.#readmit(endpoint, "success");
       accrual.ejection = undefined;
@@ -203,6 +205,8 @@ export class Ejector {
     if (accrual === undefined) return;
     const isNews = clock.now() - accrual.withheldMs >= WITHHELD_LOG_PERIOD_MS;
     if (isNews) accrual.withheldMs = clock.now();
+    accrual.withheld = respect;
+    endpoint.row.setEjection({ kind: "withheld", reason, probeAtMs: 0 });
     report.withheld(endpoint, reason, limit, isNews ? accrual[respect]?.describe() : undefined);
   }
 
@@ -216,8 +220,10 @@ export class Ejector {
     const untilMs = clock.now() + delayMs;
     const ejection: Ejection = { respect, round, penaltyMs: delayMs, untilMs, cancel: undefined };
     accrual.ejection = ejection;
+    accrual.withheld = undefined;
     const probeAtMs = clock.wallTime() + delayMs;
-    endpoint.row.setEjection({ reason, probeAtMs, dryRun: config.dryRun });
+    const kind = config.dryRun ? "dry_run" : "ejected";
+    endpoint.row.setEjection({ kind, reason, probeAtMs });
     if (!config.dryRun) this.#schedule(endpoint, ejection);
   }
 
@@ -239,9 +245,11 @@ export class Ejector {
     if (wasOut) report.readmitted(endpoint, why);
   }
 
-  /** Whether it was out, or would have been. */
+  /** Takes back what was noted of it. Answers whether it was out, or would have been. */
   #release(endpoint: Endpoint): boolean {
-    const ejection = endpoint.accrual?.ejection;
+    const { accrual } = endpoint;
+    if (accrual !== undefined) accrual.withheld = undefined;
+    const ejection = accrual?.ejection;
     ejection?.cancel?.();
     if (ejection !== undefined) ejection.cancel = undefined;
     endpoint.row.setEjection(undefined);
@@ -254,6 +262,7 @@ function accrualOf(endpoint: Endpoint): Accrual {
     connect: undefined,
     answer: undefined,
     ejection: undefined,
+    withheld: undefined,
     withheldMs: Number.NEGATIVE_INFINITY,
   };
   return endpoint.accrual;

@@ -110,6 +110,15 @@ describe("Panic", () => {
     }
   });
 
+  test("is over when nothing is left, whatever rounding leaves of the weights", () => {
+    const { pool, endpoints } = setup([0.1, 0.2, 0.3], 50);
+    for (const endpoint of endpoints) {
+      pool.retire(endpoint);
+      pool.settle();
+    }
+    expect(pool.panics).toBe(false);
+  });
+
   test("is for those that are ejected alone where there is no threshold", () => {
     const { pool, endpoints, set, picked } = setup([1, 1, 1], 0);
     set(0, { healthy: false });

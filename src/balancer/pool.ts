@@ -193,7 +193,7 @@ export class Pool {
     }
     const margin = this.#ignoresHealth ? PANIC_MARGIN_PERCENT : 0;
     const needed = (Math.min(100, threshold + margin) / 100) * enabled * (1 - ROUNDING);
-    const isTooFew = enabled > 0 && usable < needed;
+    const isTooFew = usable < needed;
     if (isTooFew === this.#ignoresHealth) return false;
     this.#setPanic(isTooFew);
     return isTooFew;

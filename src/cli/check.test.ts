@@ -48,7 +48,7 @@ routers:
   client:
     kind: io.l5d.static
     configs:
-    - {prefix: /svc, connectTimeoutMs: 0, maxWaiters: 10}
+    - {prefix: /svc, connectTimeoutMs: 0, maxWaiters: 10, slowStart: {windowSecs: 30}, panicThresholdPercent: 40}
     - {prefix: /svc/tls, tls: {dnsName: web.local, trustCerts: [ca.pem]}, failFast: {maxConsecutiveFailures: 1}}
     - {prefix: /svc/none}
 - label: fixed
@@ -76,8 +76,8 @@ router web
     endpoint within 500 ms, idle for 60 s, life of any time, at most 100000 connections
   [::]:7575 -> /svc/tls (TLS for *.example.com, any other name; ALPN h2)
     endpoint within 10 s, idle for any time, life of any time, at most 100000 connections
-  to /svc/web: plain TCP, connect within any time, out for 60 s after 5 failures, at most 10 waiting, 0 kept warm
-  to /svc/tls: TLS as web.local with its own roots, connect within any time, out for 60 s after 1 failure, at most 10 waiting, 0 kept warm
+  to /svc/web: plain TCP, connect within any time, out for 60 s after 5 failures, slow start over 30 s, panic below 40 %, at most 10 waiting, 0 kept warm
+  to /svc/tls: TLS as web.local with its own roots, connect within any time, out for 60 s after 1 failure, slow start over 30 s, panic below 40 %, at most 10 waiting, 0 kept warm
 
 router fixed
   names: in the configuration itself

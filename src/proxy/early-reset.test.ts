@@ -33,6 +33,17 @@ describe("A reset by an endpoint", () => {
     expect(metric("l5d_endpoint_ejections_total", "early_reset")).toBe(1);
   });
 
+  test("counts as well when it comes before the connect is noticed, and together with those after", () => {
+    const { accept, connector, stream, endpoint, metric } = setup();
+    stream().upstream.receiveReset();
+    while (endpoint.state === "ready") {
+      accept();
+      if (connector.last.target.port === 1001) connector.last.fail("refused", "ECONNRESET");
+    }
+    expect(connector.attempts.filter(({ target }) => target.port === 1001)).toHaveLength(2);
+    expect(metric("l5d_endpoint_ejections_total", "early_reset")).toBe(1);
+  });
+
   test("that meets bytes which cannot be written any more counts too", () => {
     const { stream, resets } = setup();
     const { client, upstream } = stream();

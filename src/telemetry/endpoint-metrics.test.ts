@@ -31,7 +31,7 @@ describe("EndpointMetrics", () => {
     const one = { ...sample("10.0.0.1:80", 2), weight: 2.5 };
     one.row.addLoad(3);
     one.row.countFailure();
-    one.row.setEjection({ reason: "refused", probeAtMs: 1, dryRun: false });
+    one.row.setEjection({ kind: "ejected", reason: "refused", probeAtMs: 1 });
     const families = new EndpointMetrics().collect([one]);
     expect(families.map(({ definition }) => definition)).toEqual(Object.values(ENDPOINT_METRICS));
     expect(families.map(({ series }) => series[0]?.numbers)).toEqual([[3], [2.5], [1], [2], [1]]);
@@ -49,7 +49,7 @@ describe("EndpointMetrics", () => {
     for (const { row } of all) {
       row.addLoad(1);
       row.countFailure();
-      row.setEjection({ reason: "refused", probeAtMs: 1, dryRun: false });
+      row.setEjection({ kind: "ejected", reason: "refused", probeAtMs: 1 });
     }
     const families = new EndpointMetrics(2).collect(all);
     expect(numbers(families, CONNECTS)).toEqual({ b: 9, d: 8, other: 3 });

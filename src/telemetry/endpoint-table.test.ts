@@ -1,9 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decodeNote, EJECTION_REASONS, encodeNote } from "./ejection-note.ts";
+import {
+  decodeNote,
+  EJECTION_KINDS,
+  EJECTION_REASONS,
+  encodeNote,
+  kindOf,
+} from "./ejection-note.ts";
 import { EndpointRow, newEndpointPage, ROWS_PER_PAGE } from "./endpoint-table.ts";
 
-const OUT = { reason: "refused", probeAtMs: 1_700_000_000_123, dryRun: false } as const;
+const OUT = { kind: "ejected", reason: "refused", probeAtMs: 1_700_000_000_123 } as const;
 
 function rows(row: number, workers: number, page = newEndpointPage(workers)): EndpointRow[] {
   const cells = new Float64Array(page);
@@ -71,25 +77,35 @@ describe("EndpointRow", () => {
     expect(numbers(pick(after, 0))).toEqual([2, 1, 2, 0, 0]);
   });
 
-  test("tells the ejection whose probe comes last, and which are of dry runs", () => {
+  test("tells the ejection whose probe comes last, and how many workers have noted what", () => {
     const all = rows(3, 4);
     expect(pick(all, 0).ejection).toBeUndefined();
-    const later = { reason: "early_reset", probeAtMs: OUT.probeAtMs + 1, dryRun: true } as const;
+    const probeAtMs = OUT.probeAtMs + 1;
+    const later = { kind: "dry_run", reason: "early_reset", probeAtMs } as const;
+    pick(all, 3).setEjection({ kind: "withheld", reason: "other", probeAtMs: 0 });
+    expect(pick(all, 0).ejection).toEqual({ kind: "withheld", reason: "other", probeAtMs: 0 });
     pick(all, 1).setEjection(OUT);
     expect(pick(all, 3).ejection).toEqual(OUT);
     pick(all, 2).setEjection(later);
     pick(all, 0).setEjection(OUT);
-    const { ejection, ejected, wouldBeEjected } = pick(all, 3);
-    expect([ejection, ejected, wouldBeEjected]).toEqual([later, 2, 1]);
+    const row = pick(all, 3);
+    expect(row.ejection).toEqual(later);
+    expect([row.ejected, ...EJECTION_KINDS.map((kind) => row.noted(kind))]).toEqual([2, 2, 1, 1]);
   });
 
-  test.each(EJECTION_REASONS)("keeps the reason %s, whatever the time", (reason) => {
+  test.each(EJECTION_REASONS)("keeps the reason %s, whatever the kind and the time", (reason) => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 2 ** 48 }), fc.boolean(), (probeAtMs, dryRun) => {
-        const note = { reason, probeAtMs, dryRun };
-        expect(decodeNote(encodeNote(note))).toEqual(note);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 2 ** 47 }),
+        fc.constantFrom(...EJECTION_KINDS),
+        (probeAtMs, kind) => {
+          const note = { kind, reason, probeAtMs };
+          expect(decodeNote(encodeNote(note))).toEqual(note);
+          expect(kindOf(encodeNote(note))).toBe(kind);
+        },
+      ),
     );
+    expect([encodeNote(undefined), kindOf(0)]).toEqual([0, undefined]);
   });
 
   test("has room for all rows of a page", () => {

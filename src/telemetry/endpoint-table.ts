@@ -1,7 +1,13 @@
 // Numbers of endpoints that all threads share: the load that decides a pick is the load of the whole process.
 // A row belongs to one endpoint; in it each worker has cells of its own that it alone writes, so nothing is atomic.
 
-import { decodeNote, type EjectionNote, encodeNote } from "./ejection-note.ts";
+import {
+  decodeNote,
+  type EjectionKind,
+  type EjectionNote,
+  encodeNote,
+  kindOf,
+} from "./ejection-note.ts";
 
 /** Cells of one worker in a row. */
 const CELLS = 4;
@@ -59,20 +65,23 @@ export class EndpointRow {
 
   /** How many workers have ejected the endpoint. */
   get ejected(): number {
-    return this.#countEjections(1);
+    return this.noted("ejected");
   }
 
-  /** How many workers would have ejected it, if it were not for the dry run. */
-  get wouldBeEjected(): number {
-    return this.#countEjections(-1);
+  /** How many workers have noted this of the endpoint. */
+  noted(kind: EjectionKind): number {
+    let count = 0;
+    for (let at = this.#start + EJECTED; at < this.#end; at += CELLS)
+      if (kindOf(this.#cells[at] as number) === kind) count += 1;
+    return count;
   }
 
-  /** Of all workers' ejections, dry runs included, the one whose probe comes last. */
+  /** Of all workers' notes the one whose probe comes last. */
   get ejection(): EjectionNote | undefined {
     let last = 0;
     for (let at = this.#start + EJECTED; at < this.#end; at += CELLS) {
       const value = this.#cells[at] as number;
-      if (Math.abs(value) > Math.abs(last)) last = value;
+      if (value > last) last = value;
     }
     return decodeNote(last);
   }
@@ -89,7 +98,7 @@ export class EndpointRow {
     this.#cells[this.#own + FAILURES] = (this.#cells[this.#own + FAILURES] as number) + 1;
   }
 
-  /** Undefined: not ejected. */
+  /** Undefined: nothing is held against it. */
   setEjection(note: EjectionNote | undefined): void {
     this.#cells[this.#own + EJECTED] = encodeNote(note);
   }
@@ -103,13 +112,6 @@ export class EndpointRow {
   /** Forgets everything: for the control thread, before the row goes to another endpoint. */
   clear(): void {
     this.#cells.fill(0, this.#start, this.#end);
-  }
-
-  #countEjections(sign: 1 | -1): number {
-    let count = 0;
-    for (let at = this.#start + EJECTED; at < this.#end; at += CELLS)
-      if (Math.sign(this.#cells[at] as number) === sign) count += 1;
-    return count;
   }
 
   #sum(cell: number): number {

@@ -50,16 +50,27 @@ describe.skipIf(!has("python3"))("failure accrual", () => {
     test(`ejects an endpoint that accepts and resets at once (${workers} workers)`, async () => {
       const good = await python.serve("greet", "good");
       const bad = await python.serve("reset");
-      const config = { to: [good.port, bad.port], client: accrual(3), top: { workers } };
+      const backoff = { kind: "jittered", minMs: 100, maxMs: 200 };
+      const config = {
+        to: [good.port, bad.port],
+        client: accrual(3, { backoff }),
+        top: { workers },
+      };
       await using product = await Product.start(proxyTo(config));
       const endpoint = `127.0.0.1:${bad.port}`;
       await until("all workers have ejected it", async () => {
         await python.visit(product.port(), 5);
         return (await readings(product)).sum("l5d_endpoint_ejected", { endpoint }) === workers;
       });
+      const reasons = product.log.filter(({ msg }) => msg === "endpoint ejected");
+      expect(reasons.map((line) => line["reason"])).toEqual(reasons.map(() => "early_reset"));
       expect(await python.visit(product.port(), 50)).toMatchObject({ lines: { good: 50 } });
-      // It has been connected to: nothing but the resets tells that it fails.
-      expect((await bad.stats()).accepted).toBeGreaterThan(0);
+      // Its probes are accepted and reset as well, which no client has to find out.
+      const { accepted } = await bad.stats();
+      await until("it is probed", async () => (await bad.stats()).accepted >= accepted + 4);
+      const now = await readings(product);
+      expect(now.sum("l5d_endpoint_readmissions_total")).toBe(0);
+      expect(now.sum("l5d_endpoint_ejected", { endpoint })).toBe(workers);
     });
   }
 
@@ -118,8 +129,17 @@ describe.skipIf(!has("python3"))("failure accrual", () => {
     const now = await readings(product);
     expect(now.sum("l5d_endpoint_ejected")).toBe(0);
     expect(now.sum("l5d_endpoint_ejections_withheld_total", { limit: "last" })).toBeGreaterThan(0);
+    expect(now.sum("l5d_balancer_endpoint_withheld")).toBe(1);
+    expect(await statusOf(product, port)).toMatchObject({
+      state: "ready",
+      ejection: { kind: "withheld", reason: "refused" },
+    });
+    expect(await (await product.admin("/")).text()).toContain(
+      "ready (fails, not ejected: refused)",
+    );
     await python.serve("greet", "back", port);
     expect(await python.visit(product.port(), 10)).toMatchObject({ lines: { back: 10 } });
+    expect((await readings(product)).sum("l5d_balancer_endpoint_withheld")).toBe(0);
   });
 
   test("ejects nothing in a dry run, and says what it would have done", async () => {
@@ -135,7 +155,7 @@ describe.skipIf(!has("python3"))("failure accrual", () => {
     expect(product.log.map(({ msg }) => msg)).toContain("endpoint would be ejected (dry run)");
     expect(await statusOf(product, port)).toMatchObject({
       state: "ready",
-      ejection: { reason: "refused", workers: 1, dryRun: true },
+      ejection: { kind: "dry_run", reason: "refused", workers: 1 },
     });
     // It goes on to be picked.
     await python.visit(product.port(), 50);
@@ -168,6 +188,33 @@ describe.skipIf(!has("python3"))("failure accrual", () => {
     expect((ejection as { probeInSeconds: number }).probeInSeconds).toBeWithin(500, 601);
     const page = await (await product.admin("/")).text();
     expect(page).toMatch(/ejected \(tls, probe in (9|10) min/);
+  });
+
+  test("ejects an endpoint that shakes hands and resets, as if its TLS client were refused", async () => {
+    const ca = await makeCa("Trusted CA");
+    const issued = await issue(ca, { names: ["web.test"] });
+    await using peer = new Peer();
+    const good = await peer.listen({ tls: issued });
+    await good.echoAll();
+    const bad = await peer.listen({ tls: issued });
+    const resetAll = async (): Promise<void> => {
+      for (;;) await (await bad.accept()).reset();
+    };
+    // It ends with the peer.
+    resetAll().catch(() => {});
+    const tls = { dnsName: "web.test", trustCerts: ["ca.pem"] };
+    const config = proxyTo({ to: [good.port, bad.port], client: { tls, ...accrual(3) } });
+    await using product = await Product.start(config, { files: { "ca.pem": ca.certPem } });
+    await until("it is ejected", async () => {
+      const client = await peer.connect(product.port());
+      // It may have been reset already.
+      await client.sendText("hello").catch(() => {});
+      await client.receive(5);
+      await client.close();
+      const reason = { reason: "early_reset" };
+      return (await readings(product)).sum("l5d_endpoint_ejections_total", reason) === 1;
+    });
+    expect((await readings(product)).sum("l5d_balancer_connection_failure_total")).toBe(0);
   });
 
   test("readmits an endpoint after its backoff, with a small share at first where slow start is on", async () => {

@@ -109,8 +109,8 @@ export class FakeAttempt implements ConnectAttempt {
     return socket;
   }
 
-  fail(failure: ConnectFailure = "refused"): void {
-    this.#observer.onConnectFailed(failure, "as the test says");
+  fail(failure: ConnectFailure = "refused", detail = "as the test says"): void {
+    this.#observer.onConnectFailed(failure, detail);
   }
 }
 

@@ -29,7 +29,7 @@ export const EJECTION_METRICS = {
   earlyResets: counter(
     "l5d_balancer_early_resets_total",
     DST,
-    "Connections that an endpoint reset before it had sent a byte.",
+    "Connections that stood, and that an endpoint reset before it had sent a byte.",
   ),
   ejectedRatio: gauge(
     "l5d_balancer_ejected_ratio",
@@ -40,6 +40,11 @@ export const EJECTION_METRICS = {
     "l5d_balancer_endpoint_would_be_ejected",
     DST,
     "Endpoints that would be ejected, if it were not for the dry run.",
+  ),
+  endpointsWithheld: gauge(
+    "l5d_balancer_endpoint_withheld",
+    DST,
+    "Endpoints that fail too often and are not ejected, as enough are out or none would be left.",
   ),
   warming: gauge(
     "l5d_balancer_endpoint_warming",
