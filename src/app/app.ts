@@ -10,8 +10,10 @@ import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
+import { AcceptQueues } from "./accept-queues.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
+import { type AppLimits, createLimits } from "./limits.ts";
 import { type BoundServer, listen } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import { statusOf } from "./status.ts";
@@ -39,6 +41,8 @@ export class App implements AdminPort {
   readonly #metrics = new Metrics();
   readonly #servers: readonly BoundServer[];
   readonly #destinations: Destinations;
+  readonly #limits: AppLimits;
+  readonly #queues: AcceptQueues;
   readonly #supervisor: Supervisor;
   readonly #startedMs: number;
   readonly #admin: AdminServer;
@@ -65,11 +69,14 @@ export class App implements AdminPort {
       logger,
       broadcast: (message) => this.#supervisor.broadcast(message),
     });
+    this.#limits = createLimits({ config, servers, registry, clock, rng, logger });
+    this.#queues = new AcceptQueues(registry);
     this.#supervisor = new Supervisor({
       workers: config.workers,
       bufferSizeBytes: config.bufferSizeBytes,
       maxDescriptors: this.#descriptorsForSessions(),
       logSettings,
+      overload: this.#limits.overload,
       aggregate,
       clock,
       rng,
@@ -78,7 +85,10 @@ export class App implements AdminPort {
       restarts: registry.counter(PROCESS_METRICS.workerRestarts),
       replay: (index) => this.#replay(index),
       onReleased: (worker, id, epoch) => this.#destinations.released(worker, id, epoch),
-      onDied: (worker) => this.#destinations.workerDied(worker),
+      onDied: (worker) => {
+        this.#destinations.workerDied(worker);
+        this.#limits.workerDied(worker);
+      },
     });
   }
 
@@ -100,6 +110,7 @@ export class App implements AdminPort {
 
   metrics(): string {
     this.#destinations.refreshAges();
+    if (this.#state === "serving") this.#queues.refresh(this.#servers);
     return this.#metrics.render(this.#destinations.all);
   }
 
@@ -113,6 +124,7 @@ export class App implements AdminPort {
       servers: this.#servers,
       destinations: this.#destinations.all,
       namers: this.#destinations.namers,
+      refusals: this.#limits.servers.refusals(),
     });
   }
 
@@ -165,6 +177,7 @@ export class App implements AdminPort {
   #exit(code: number): void {
     this.#state = "stopped";
     this.#destinations.stop();
+    this.#limits.stop();
     this.#admin.stop();
     this.#parts.exit(code);
   }
@@ -189,6 +202,7 @@ export class App implements AdminPort {
         connectionLifetimeMs: config.connectionLifetimeMs,
         idleTimeoutMs: config.idleTimeoutMs,
         maxConcurrency: shareOf(config.maxConcurrency, index, workers),
+        limits: this.#limits.servers.of(id),
       });
     }
     return messages;

@@ -1,6 +1,7 @@
 // The state of the whole proxy as the admin port shows it.
 import type { DestinationStatus, EndpointStatus, Status } from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
+import type { ServerRefusals } from "../control/limits.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
@@ -16,6 +17,7 @@ export interface StatusParts {
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
+  readonly refusals: readonly ServerRefusals[];
 }
 
 export function statusOf(parts: StatusParts): Status {
@@ -34,6 +36,7 @@ export function statusOf(parts: StatusParts): Status {
       destinationStatus(destination, parts.nowMs),
     ),
     namers: parts.namers,
+    refusals: parts.refusals,
   };
 }
 

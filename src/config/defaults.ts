@@ -25,6 +25,7 @@ export const DEFAULTS = {
     idleTimeoutSecs: 0,
     maxConcurrency: 100_000,
   },
+  limits: { ipv4PrefixLength: 32, ipv6PrefixLength: 64 },
   serverTls: { handshakeTimeoutMs: 10_000 },
   proxyProtocol: { required: true, timeoutMs: 3_000 },
   client: {

@@ -4,11 +4,11 @@ import { RouterMetrics } from "../router/metrics.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { Registry } from "../telemetry/registry.ts";
 import type { ToWorker, WorkerStart } from "../wire/messages.ts";
+import { createOverload } from "./admission.ts";
 import { Balancers } from "./balancers.ts";
+import { watchLoopLag } from "./loop-lag.ts";
 import type { WorkerParts } from "./parts.ts";
 import { Servers } from "./servers.ts";
-
-const LAG_PERIOD_MS = 1_000;
 
 /** What a data plane is given. */
 export type DataPlaneParts = Omit<WorkerParts, "registry" | "onFault">;
@@ -27,8 +27,11 @@ export class DataPlane {
       onFault: (error) => send({ type: "fault", message: error.stack ?? error.message }),
     };
     this.#balancers = new Balancers(this.#parts);
-    this.#servers = new Servers(this.#parts);
-    this.#watchLoopLag();
+    const { clock, start, registry } = this.#parts;
+    const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
+    const overload = createOverload(this.#parts);
+    this.#servers = new Servers(this.#parts, overload);
+    watchLoopLag(clock, lag, overload && ((lagMs) => overload.onLag(lagMs)));
   }
 
   /** Applies a message of the control thread. */
@@ -65,17 +68,5 @@ export class DataPlane {
     const router = new Router(new RouterMetrics(registry, label), clock);
     this.#routers.set(label, router);
     return router;
-  }
-
-  /** How late the event loop runs a timer: what every connection of this worker waits. */
-  #watchLoopLag(): void {
-    const { clock, start, registry } = this.#parts;
-    const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
-    let dueMs = clock.now() + LAG_PERIOD_MS;
-    clock.every(LAG_PERIOD_MS, () => {
-      const nowMs = clock.now();
-      lag.set(Math.max(0, nowMs - dueMs));
-      dueMs = nowMs + LAG_PERIOD_MS;
-    });
   }
 }
