@@ -95,6 +95,32 @@ export type UpgradeOutcome =
   | { readonly result: "done"; readonly pid: number }
   | { readonly result: "failed" | "refused"; readonly message: string };
 
+/** What a server with limits refuses, as the status page shows it. */
+export interface RefusalStatus {
+  readonly router: string;
+  /** Bound `ip:port`. */
+  readonly address: string;
+  /** Whether nobody was refused in truth. */
+  readonly dryRun: boolean;
+  /** Since the process began, by rule. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** The sources that were refused most in the last 10 to 20 minutes. */
+  readonly refused: readonly RefusedSourceStatus[];
+  /** The sources with the most connections. */
+  readonly connected: readonly { readonly source: string; readonly connections: number }[];
+}
+
+export interface RefusedSourceStatus {
+  /** An address, or a block where sources are that. */
+  readonly source: string;
+  readonly refusals: number;
+  /** So many of them may have been of others. */
+  readonly uncertain: number;
+  /** Of the last refusal. */
+  readonly rule: string;
+  readonly secondsAgo: number;
+}
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
@@ -109,6 +135,8 @@ export interface Status {
   readonly namers: readonly NamerStatus[];
   /** Those under way. */
   readonly drains: readonly DrainStatus[];
+  /** Of servers with limits. */
+  readonly refusals?: readonly RefusalStatus[];
 }
 
 /** The application, as the admin server sees it. */

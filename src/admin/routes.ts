@@ -26,6 +26,15 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
   {
     method: "GET",
+    path: "/offenders.json",
+    summary:
+      "For each server with `limits`, as JSON: refusals by rule since the start, the 20 sources that were refused most in " +
+      "the last 10 to 20 minutes, and the 20 with the most connections (where there is `perSource`). Of `refusals` of a " +
+      "source, `uncertain` may have been of others.",
+    handle: (app) => json(app.status().refusals ?? []),
+  },
+  {
+    method: "GET",
     path: "/metrics",
     summary: "All metrics as they are now, in Prometheus text format 0.0.4.",
     handle: (app) => ({ type: PROMETHEUS_TYPE, body: app.metrics() }),

@@ -77,6 +77,28 @@ test("an upgrade is shown as it stands, and which process one looks at", () => {
   expect(shown({ state: "failed", message: "<no>" })).toContain("upgrade failed: &lt;no&gt;");
 });
 
+test("limits are shown with who is refused and who has most connections", () => {
+  const refusals = {
+    router: "default",
+    address: "127.0.0.1:7474",
+    dryRun: false,
+    refusals: { deny: 7, source_rate: 2 },
+    refused: [
+      { source: "10.0.0.<1>", refusals: 7, uncertain: 0, rule: "deny", secondsAgo: 3 },
+      { source: "2001:db8::/64", refusals: 9, uncertain: 4, rule: "source_rate", secondsAgo: 3 },
+    ],
+    connected: [{ source: "10.0.0.2", connections: 5 }],
+  };
+  const shown = text({ ...STATUS, refusals: [refusals] });
+  expect(shown).toContain("Refused since the start: deny 7, source_rate 2. As JSON .");
+  expect(shown).toContain("10.0.0.&lt;1&gt; deny 7 2001:db8::/64 source_rate 5 to 9");
+  expect(shown).toContain("Most connections Connections 10.0.0.2 5");
+  const nobody = { ...refusals, dryRun: true, refusals: {}, refused: [], connected: [] };
+  expect(text({ ...STATUS, refusals: [nobody] })).toContain(
+    "Would have refused (dryRun) since the start: nobody.",
+  );
+});
+
 function withEndpoints(endpoints: readonly EndpointStatus[]): Status {
   return { ...STATUS, destinations: [{ ...DESTINATION, endpoints }] };
 }

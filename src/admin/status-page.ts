@@ -5,6 +5,7 @@ import type {
   EjectionStatus,
   EndpointStatus,
   NamerStatus,
+  RefusalStatus,
   ServerStatus,
   Status,
 } from "./admin-port.ts";
@@ -36,7 +37,7 @@ const MOST_ENDPOINTS = 100;
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
   const { version, pid, state, uptimeSeconds, workers, servers, destinations } = status;
-  const { namers, drains } = status;
+  const { namers, drains, refusals = [] } = status;
   const listed = destinations.slice(0, MOST_DESTINATIONS);
   return `<!doctype html>
 <html lang="en">
@@ -60,6 +61,7 @@ ${serverTable(servers)}
 <h2>Destinations</h2>
 ${listed.length === 0 ? "<p>None: no server is configured.</p>" : listed.map(destinationSection).join("\n")}
 ${more(destinations.length - listed.length, "more destination")}
+${refusals.length === 0 ? "" : `<h2>Limits</h2>\n${refusals.map(refusalSection).join("\n")}`}
 ${namers.length === 0 ? "" : `<h2>Namers</h2>\n${namerTable(namers)}`}
 </main>
 </body>
@@ -186,6 +188,45 @@ function ejectionText(ejection: EjectionStatus | undefined): string {
     default:
       return kind satisfies never;
   }
+}
+
+/** Who is refused by a server with limits, and who has most of its connections. */
+function refusalSection(status: RefusalStatus): string {
+  const { address, dryRun, refusals, refused, connected } = status;
+  const counts = Object.entries(refusals).map(([rule, count]) => `${rule} ${count}`);
+  const sum = counts.length === 0 ? "nobody" : escape(counts.join(", "));
+  const said = dryRun ? "Would have refused (dryRun)" : "Refused";
+  return `<section>
+<h3>${escape(address)}</h3>
+<p>${said} since the start: ${sum}. <a href="/offenders.json">As JSON</a>.</p>
+${sourceTable(
+  ["Refused most lately", "Last rule", "Refusals"],
+  refused.map(({ source, rule, refusals: count, uncertain }) => [
+    source,
+    rule,
+    uncertain === 0 ? String(count) : `${count - uncertain} to ${count}`,
+  ]),
+)}
+${sourceTable(
+  ["Most connections", "Connections"],
+  connected.map(({ source, connections }) => [source, String(connections)]),
+)}
+</section>`;
+}
+
+/** The first column is the source, the last one a number. */
+function sourceTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return "";
+  const cell = (text: string, at: number): string => {
+    if (at === 0) return `<th scope="row">${escape(text)}</th>`;
+    return at === head.length - 1
+      ? `<td class="n">${escape(text)}</td>`
+      : `<td>${escape(text)}</td>`;
+  };
+  return table(
+    head.map((name) => `<th scope="col">${name}</th>`).join(""),
+    rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`),
+  );
 }
 
 function table(head: string, rows: readonly string[]): string {

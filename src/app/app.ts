@@ -10,12 +10,14 @@ import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
+import { AcceptQueues } from "./accept-queues.ts";
 import { AdminPlace } from "./admin-place.ts";
 import { Control } from "./control.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
 import { Drains } from "./drains.ts";
 import type { Inherited } from "./inherited.ts";
+import { type AppLimits, createLimits } from "./limits.ts";
 import { adminFailures, type BoundServer, listen, ListenError } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
@@ -56,6 +58,8 @@ export class App implements AdminPort {
   readonly #destinations: Destinations;
   readonly #sessions: Sessions;
   readonly #drains: Drains;
+  readonly #limits: AppLimits;
+  readonly #queues: AcceptQueues;
   readonly #supervisor: Supervisor;
   readonly #startedMs: number;
   readonly #upgrade: Upgrade;
@@ -108,11 +112,14 @@ export class App implements AdminPort {
       log: this.#log,
       gauge: registry.gauge(PROCESS_METRICS.overrides),
     });
+    this.#limits = createLimits({ config, servers, registry, clock, rng, logger });
+    this.#queues = new AcceptQueues(registry);
     this.#supervisor = new Supervisor({
       workers: config.workers,
       bufferSizeBytes: config.bufferSizeBytes,
       maxDescriptors: this.#descriptorsForSessions(),
       logSettings,
+      overload: this.#limits.overload,
       aggregate,
       clock,
       rng,
@@ -124,6 +131,7 @@ export class App implements AdminPort {
       onDied: (worker) => {
         this.#destinations.workerDied(worker);
         this.#sessions.workerDied(worker);
+        this.#limits.workerDied(worker);
       },
       onSessions: (worker, message) => this.#sessions.apply(worker, message),
     });
@@ -157,6 +165,7 @@ export class App implements AdminPort {
 
   metrics(): string {
     this.#destinations.refreshAges();
+    if (this.#state === "serving") this.#queues.refresh(this.#servers);
     return this.#metrics.render(this.#destinations.all);
   }
 
@@ -173,6 +182,7 @@ export class App implements AdminPort {
       destinations: this.#destinations.all,
       namers: this.#destinations.namers,
       drains: this.#drains.status(),
+      refusals: this.#limits.servers.refusals(),
     });
   }
 
@@ -254,6 +264,7 @@ export class App implements AdminPort {
     this.#upgrade.cancel();
     this.#destinations.stop();
     this.control.stop();
+    this.#limits.stop();
     this.#admin?.stop();
     this.#parts.exit(code);
   }
@@ -328,6 +339,7 @@ export class App implements AdminPort {
         halfClosedTimeoutMs: config.halfClosedTimeoutMs,
         socketOptions: config.socketOptions,
         maxConcurrency: shareOf(config.maxConcurrency, index, workers),
+        limits: this.#limits.servers.of(id),
       });
     }
     return messages;

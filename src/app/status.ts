@@ -8,6 +8,7 @@ import type {
   UpgradeStatus,
 } from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
+import type { ServerRefusals } from "../control/limits.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
@@ -28,6 +29,7 @@ export interface StatusParts {
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
   readonly drains: readonly DrainStatus[];
+  readonly refusals: readonly ServerRefusals[];
 }
 
 export function statusOf(parts: StatusParts): Status {
@@ -49,6 +51,7 @@ export function statusOf(parts: StatusParts): Status {
     ),
     namers: parts.namers,
     drains: parts.drains,
+    refusals: parts.refusals,
   };
 }
 

@@ -3,6 +3,7 @@ import { canonicalIp } from "../lib/address.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
 import { accrualKeys } from "./compile-accrual.ts";
 import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
+import { LimitsCompiler, overloadConfig } from "./compile-limits.ts";
 import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
@@ -40,6 +41,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
     routers: file.routers.map((router, index) => compiler.router(router, ["routers", index])),
     bufferSizeBytes: file.bufferSizeBytes,
     workers: file.workers === "auto" ? around.cores : file.workers,
+    ...(file.overload && { overload: overloadConfig(file.overload) }),
   };
   checkAcross(config, problems);
   return config;
@@ -49,12 +51,14 @@ class Compiler {
   readonly #problems: ProblemList;
   readonly #tls: TlsCompiler;
   readonly #namers: NamerCompiler;
+  readonly #limits: LimitsCompiler;
 
   constructor(around: Surroundings, problems: ProblemList) {
     const files = new PemFiles(around, problems);
     this.#problems = problems;
     this.#tls = new TlsCompiler(files, problems);
     this.#namers = new NamerCompiler(around, files, problems);
+    this.#limits = new LimitsCompiler(around, problems);
   }
 
   namers(file: File): readonly NamerConfig[] {
@@ -88,6 +92,9 @@ class Compiler {
       halfClosedTimeoutMs: limit(seconds(server.halfClosedTimeoutSecs)),
       socketOptions: socketOptions(server.socketOptions),
       maxConcurrency: server.maxConcurrency,
+      ...(server.limits && {
+        limits: this.#limits.limits(server.limits, [...path, "limits"]),
+      }),
     };
   }
 

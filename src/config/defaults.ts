@@ -35,6 +35,7 @@ export const DEFAULTS = {
     userTimeoutMs: 0,
   },
   drain: { onRemoval: "keep", windowSecs: 30, maxPerSec: 0, deadlineSecs: 300 },
+  limits: { ipv4PrefixLength: 32, ipv6PrefixLength: 64 },
   serverTls: { handshakeTimeoutMs: 10_000 },
   proxyProtocol: { required: true, timeoutMs: 3_000 },
   client: {

@@ -1,6 +1,7 @@
 // The kinds of values a configuration is made of. Each says what it expects in words; issues.ts adds what stands there.
 import { z } from "zod";
 import { canonicalIp } from "../lib/address.ts";
+import { formatCidr, parseCidr } from "../lib/cidr.ts";
 import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
 import { parseDtab } from "../naming/dtab.ts";
 import { parsePath } from "../naming/path.ts";
@@ -47,6 +48,20 @@ export function ip() {
     if (canonicalIp(value) !== undefined) return undefined;
     return value === "localhost" ? "a host name is not enough; write 127.0.0.1" : "";
   });
+}
+
+/** A block of addresses. */
+export function cidr() {
+  return checkedText("a block of addresses such as 10.0.0.0/8 or fd00::/8", cidrComplaint);
+}
+
+/** What is wrong with a block, as a clause. Bits beyond its length are more often a slip than not. */
+export function cidrComplaint(value: string): string | undefined {
+  const parsed = parseCidr(value);
+  if (parsed === undefined) return "";
+  const written = parseCidr(value.split("/", 1)[0] ?? "");
+  const isWhole = written?.bytes.every((byte, index) => byte === parsed.bytes[index]) ?? false;
+  return isWhole ? undefined : `it has bits beyond its length; write ${formatCidr(parsed)}`;
 }
 
 /** A path, such as `/svc/web`. */

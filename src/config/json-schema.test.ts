@@ -23,6 +23,8 @@ describe("configJsonSchema()", () => {
     const names = new Set(free.map(({ path }) => path.split(".").at(-1)));
     expect([...names].sort()).toEqual([
       "$schema",
+      "allow",
+      "allowFile",
       "backoff",
       "budget",
       "caCertPath",
@@ -30,6 +32,7 @@ describe("configJsonSchema()", () => {
       "clientAuth",
       "commonName",
       "defaultIdentity",
+      "denyFile",
       "drain",
       "drainWindowSecs",
       "dtab",
@@ -41,6 +44,9 @@ describe("configJsonSchema()", () => {
       "hostConnectionPool",
       "interpreter",
       "labelSelector",
+      "limits",
+      "overload",
+      "perSource",
       "port",
       "prefix",
       "proxyProtocol",

@@ -1,27 +1,17 @@
 // The keys about the PROXY protocol, of servers and of connections to endpoints. See schema.ts.
 import { z } from "zod";
-import { formatCidr, parseCidr } from "../lib/cidr.ts";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 
 const OBJECT = { error: "an object" };
 const TLVS = ["authority", "alpn", "uniqueId", "tls", "crc32c"] as const;
 
-/** A block of addresses. One with bits beyond its length is more often a slip than not. */
-const cidr = field.checkedText("a block of addresses such as 10.0.0.0/8 or fd00::/8", (value) => {
-  const parsed = parseCidr(value);
-  if (parsed === undefined) return "";
-  const written = parseCidr(value.split("/", 1)[0] ?? "");
-  const isWhole = written?.bytes.every((byte, index) => byte === parsed.bytes[index]) ?? false;
-  return isWhole ? undefined : `it has bits beyond its length; write ${formatCidr(parsed)}`;
-});
-
 /** What a server expects before the bytes of its clients. */
 export const serverProxyProtocol = z
   .strictObject(
     {
       trusted: z
-        .array(cidr, { error: "a list of blocks of addresses" })
+        .array(field.cidr(), { error: "a list of blocks of addresses" })
         .min(1, { error: "a list of at least one block of addresses" })
         .describe(
           "Addresses whose connections begin with a PROXY header, version 1 or 2, which is believed. From nobody else is " +

@@ -5,6 +5,7 @@ import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 import { client } from "./schema-client.ts";
 import { interpreter } from "./schema-interpreter.ts";
+import { limits, overload } from "./schema-limits.ts";
 import { namers } from "./schema-namers.ts";
 import { socketOptions } from "./schema-sessions.ts";
 import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
@@ -119,6 +120,7 @@ const server = z.strictObject(
       .count(1)
       .default(DEFAULTS.server.maxConcurrency)
       .describe("Connections served at a time; more wait in the queue of the system."),
+    limits: limits.optional(),
   },
   OBJECT,
 );
@@ -162,6 +164,7 @@ export const fileSchema = z
         )
         .default(DEFAULTS.workers)
         .describe("Threads that serve connections; `auto` for one a core."),
+      overload: overload.optional(),
     },
     { error: "an object with the key routers" },
   )

@@ -14,6 +14,18 @@ export interface Config {
   readonly bufferSizeBytes: number;
   /** Data-plane threads, 1 or more. */
   readonly workers: number;
+  /** Undefined: nothing is ever shed. */
+  readonly overload?: OverloadConfig | undefined;
+}
+
+/** When new connections have to wait, and then are refused, so that open ones are served. */
+export interface OverloadConfig {
+  /** How late a worker's event loop may be; Infinity for no limit. */
+  readonly maxLoopLagMs: number;
+  /** Private memory of the process; Infinity for no limit. */
+  readonly maxMemoryBytes: number;
+  /** Whether it is only said, and nothing done. */
+  readonly dryRun: boolean;
 }
 
 export interface AdminConfig {
@@ -105,6 +117,46 @@ export interface ServerConfig {
   readonly socketOptions: SocketOptions;
   /** Connections at a time, in the whole process; more wait in the kernel's queue. */
   readonly maxConcurrency: number;
+  /** Undefined: whoever reaches the server may use it. */
+  readonly limits?: LimitsConfig | undefined;
+}
+
+/** Who may use a server, and how much; blocks are checked, see lib/cidr.ts. */
+export interface LimitsConfig {
+  /** Undefined: everybody. */
+  readonly allow: readonly string[] | undefined;
+  /** Wins over `allow`. */
+  readonly deny: readonly string[];
+  /** Of the server as a whole. */
+  readonly rate: RateConfig | undefined;
+  /** Undefined: sources are not counted. */
+  readonly perSource: SourceLimitsConfig | undefined;
+  readonly networks: readonly NetworkLimitsConfig[];
+  /** Whether it is only counted who would be refused. */
+  readonly dryRun: boolean;
+}
+
+/** A token bucket: connections a second, and at once after a rest. */
+export interface RateConfig {
+  readonly perSec: number;
+  readonly burst: number;
+}
+
+/** Limits of each source: the addresses that share so many bits. */
+export interface SourceLimitsConfig {
+  /** At a time; Infinity for no limit. */
+  readonly maxConnections: number;
+  readonly rate: RateConfig | undefined;
+  readonly ipv4PrefixLength: number;
+  readonly ipv6PrefixLength: number;
+}
+
+/** Limits of a block of addresses as a whole. */
+export interface NetworkLimitsConfig {
+  readonly cidr: string;
+  /** At a time; Infinity for no limit. */
+  readonly maxConnections: number;
+  readonly rate: RateConfig | undefined;
 }
 
 /** How the kernel finds out that a peer has vanished. */

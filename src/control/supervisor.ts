@@ -5,7 +5,13 @@ import type { Rng } from "../lib/rng.ts";
 import type { Aggregate } from "../telemetry/aggregate.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Counter, Gauge } from "../telemetry/metrics.ts";
-import type { LogSettings, ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
+import type {
+  LogSettings,
+  OverloadStart,
+  ToControl,
+  ToWorker,
+  WorkerStart,
+} from "../wire/messages.ts";
 import type { EndingProgress, SessionList } from "../wire/session-messages.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -20,6 +26,8 @@ export interface SupervisorParts {
   /** Descriptors for sessions, in the whole process. */
   readonly maxDescriptors: number;
   readonly logSettings: LogSettings;
+  /** Undefined: nothing is ever shed. */
+  readonly overload?: OverloadStart | undefined;
   readonly aggregate: Aggregate;
   readonly clock: Clock;
   readonly rng: Rng;
@@ -138,6 +146,7 @@ export class Supervisor {
       bufferSizeBytes,
       maxDescriptors: Math.max(2, Math.floor(maxDescriptors / workers)),
       log: logSettings,
+      overload: this.#parts.overload,
     };
     worker.postMessage(start);
   }

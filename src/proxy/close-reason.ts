@@ -23,6 +23,12 @@ export const CLOSE_REASONS = {
   ),
   proxy_header_timeout: timeout("The PROXY header did not come within timeoutMs."),
   proxy_untrusted: failure("Only trusted addresses may connect, and the client's is none."),
+  denied: failure("The client's address may not use the server: limits.allow, limits.deny."),
+  rate_limited: failure(
+    "More connections a second than the server, the client's network or its source may make.",
+  ),
+  source_limit: failure("More connections at a time than the client's network or source may have."),
+  overload: failure("The process bore too much to serve one more connection."),
   handshake_failed: failure("The TLS handshake with the client failed."),
   handshake_timeout: timeout("The TLS handshake with the client took too long."),
   connect_timeout: timeout("No endpoint was in hand within the server's connectTimeoutMs."),

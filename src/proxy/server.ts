@@ -1,4 +1,5 @@
 // A server on one worker: accepts within its limits, makes sessions, ends them.
+import type { Overload, OverloadUser } from "../admission/overload.ts";
 import type { Cancel } from "../lib/clock.ts";
 import type { Listener } from "../transport/listener.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
@@ -23,11 +24,14 @@ export interface ServerSettings extends SessionSettings {
 export interface ServerParts extends SessionParts {
   readonly settings: ServerSettings;
   readonly descriptors: Descriptors;
+  /** Undefined: nothing is ever shed. */
+  readonly overload?: Overload | undefined;
 }
 
-export class Server implements DescriptorUser {
+export class Server implements DescriptorUser, OverloadUser {
   readonly #context: SessionContext;
   readonly #descriptors: Descriptors;
+  readonly #overload: Overload | undefined;
   readonly #maxConcurrency: number;
   readonly #resumeAt: number;
   readonly #sessions = new Set<Session>();
@@ -47,7 +51,9 @@ export class Server implements DescriptorUser {
     this.#maxConcurrency = settings.maxConcurrency;
     // Small limits are kept filled; large ones free some places before accepting goes on.
     this.#resumeAt = settings.maxConcurrency - 1 - Math.min(64, settings.maxConcurrency >> 4);
+    this.#overload = parts.overload;
     parts.descriptors.subscribe(this);
+    parts.overload?.subscribe(this);
   }
 
   /** Sessions that have not ended. */
@@ -92,6 +98,14 @@ export class Server implements DescriptorUser {
     this.#updateAccepting();
   }
 
+  onOverload(): void {
+    this.#pause();
+  }
+
+  onRelief(): void {
+    this.#updateAccepting();
+  }
+
   /** Accepts no more; sessions go on. */
   stopAccepting(): void {
     this.#draining = true;
@@ -124,6 +138,7 @@ export class Server implements DescriptorUser {
 
   #drained(): void {
     this.#cancelLook?.();
+    this.#overload?.unsubscribe(this);
     this.#context.stop();
     const onDrained = this.#onDrained;
     this.#onDrained = undefined;
@@ -147,7 +162,8 @@ export class Server implements DescriptorUser {
 
   #updateAccepting(): void {
     const full = this.#sessions.size >= this.#maxConcurrency || this.#descriptors.out;
-    if (full || this.#draining || this.#listener === undefined) return;
+    const isPausing = this.#overload?.pausing === true;
+    if (full || isPausing || this.#draining || this.#listener === undefined) return;
     if (this.#listener.resume()) {
       this.#context.metrics.paused.set(0);
       return;

@@ -1,4 +1,5 @@
 // What all sessions of a server share.
+import type { Admission } from "../admission/admission.ts";
 import type { Balancer } from "../balancer/balancer.ts";
 import type { Clock } from "../lib/clock.ts";
 import { DeadlineQueue } from "../lib/deadlines.ts";
@@ -41,6 +42,8 @@ export interface SessionParts {
   readonly incoming?: IncomingRule | undefined;
   /** Where `incoming` is there and the server speaks TLS: the listener does not, as TLS comes after the header. */
   readonly startTls?: StartTls | undefined;
+  /** Who may use the server; undefined: everybody. */
+  readonly admission?: Admission | undefined;
   /** The balancer of a new session, undefined when its destination is not known. */
   readonly route: () => Balancer | undefined;
 }
@@ -53,6 +56,8 @@ export class SessionContext {
   readonly log: Logger;
   readonly incoming: IncomingRule | undefined;
   readonly startTls: StartTls | undefined;
+  /** May come later, but does not go: sessions give back to it. */
+  admission: Admission | undefined;
   readonly route: () => Balancer | undefined;
   /** Both sockets of a session are closed. Called once for each. */
   readonly onEnd: (session: Session) => void;
@@ -76,6 +81,7 @@ export class SessionContext {
     this.log = parts.log;
     this.incoming = parts.incoming;
     this.startTls = parts.startTls;
+    this.admission = parts.admission;
     this.route = parts.route;
     this.onEnd = onEnd;
     this.connectDeadlines = this.#queue(settings.connectTimeoutMs);

@@ -1,4 +1,5 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
+import { NO_TICKET } from "../admission/ticket.ts";
 import type { EndpointConnection, Unanswered } from "../balancer/connection.ts";
 import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
@@ -35,6 +36,8 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   readonly #acceptedMs: number;
   /** For the log line at the end, when the socket no longer tells. */
   readonly #client: string | undefined;
+  /** What it has taken of the server's limits. */
+  #ticket = NO_TICKET;
   #state: SessionState;
   #reason: CloseReason | undefined;
   #wait: Wait | undefined;
@@ -73,10 +76,14 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   /** Begins: waits for the header or the handshake, or looks for an endpoint. Answers who owns the accepted socket. */
   start(): HandshakeOwner {
-    const { connectDeadlines, metrics, incoming } = this.#context;
+    const { connectDeadlines, metrics, incoming, admission } = this.#context;
+    const { socket } = this.#downstream;
     metrics.accepts.add(1);
     metrics.active.add(1);
     metrics.waiters.add(1);
+    // Whoever is refused costs no more than this. With a header it is not known yet who comes.
+    if (incoming === undefined && !this.#isAdmitted(admission && socket && peerAddress(socket)))
+      return this.#downstream;
     this.#deadline = connectDeadlines.set(this);
     if (incoming !== undefined) return this.#startWith(incoming);
     this.#proceed();
@@ -190,6 +197,8 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#innerDeadline?.clear();
     this.#context.metrics.proxyHeaders?.[header.command].add(1);
     this.#received = header;
+    // What the client's proxy does not say is not asked of the proxy's own address: that is none of a client.
+    if (!this.#isAdmitted(header.ends?.source.ip)) return;
     if (this.#context.settings.tls) return this.#beginTls(socket, rest);
     socket.data = this.#downstream;
     if (rest.length > 0) this.#downstream.onData(rest);
@@ -288,13 +297,15 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   #startWith(incoming: IncomingRule): HandshakeOwner {
     const { settings, headerDeadlines } = this.#context;
     const { socket } = this.#downstream;
-    const demand = incoming.demand(socket && peerAddress(socket));
+    const peer = socket && peerAddress(socket);
+    const demand = incoming.demand(peer);
     switch (demand) {
       case "header":
         this.#state = "identifying";
         this.#innerDeadline = headerDeadlines.set(this);
         return new IncomingHeader(this);
       case "none":
+        if (!this.#isAdmitted(peer)) return this.#downstream;
         if (settings.tls && socket !== undefined) {
           this.#beginTls(socket, NOTHING);
           return NOBODY;
@@ -307,6 +318,17 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       default:
         return demand satisfies never;
     }
+  }
+
+  /** Asks the server's limits once the client's address is known; a session that they refuse has ended. */
+  #isAdmitted(ip: string | undefined): boolean {
+    const answer = this.#context.admission?.admit(ip) ?? NO_TICKET;
+    if (typeof answer === "string") {
+      this.destroy(answer);
+      return false;
+    }
+    this.#ticket = answer;
+    return true;
   }
 
   /** Goes over to TLS on a socket that the listener has accepted in plain text. */
@@ -391,6 +413,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
+    if (this.#ticket !== NO_TICKET) this.#context.admission?.leave(this.#ticket);
     const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
     reportEnd(this.#context, reason, this.facts(), this.#client, this.#outgoing);
     this.#context.onEnd(this);

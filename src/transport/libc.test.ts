@@ -7,6 +7,7 @@ import { Peer } from "../../test/support/tls/peer.ts";
 import { has } from "../../test/support/tls/tools.ts";
 import { until } from "../../test/support/until.ts";
 import { formatIp } from "../lib/ip.ts";
+import { bind } from "./bind.ts";
 import { type Libc, libc, socketAddress } from "./libc.ts";
 
 const AF_INET = 2;
@@ -205,5 +206,34 @@ describe("writes that do not wait", () => {
   withLibc("neither writes to a descriptor that is not open", () => {
     const bytes = new Uint8Array(1);
     expect([calls().sendNow(-1, bytes), calls().writeNow(-1, bytes)]).toEqual([-1, -1]);
+  });
+});
+
+describe("what the system tells", () => {
+  withLibc("acceptQueue counts connections that nobody has accepted", async () => {
+    const bound = bind("127.0.0.1", 0);
+    const fd = bound.fd ?? -1;
+    expect(calls().listen(fd, 7)).toBe(0);
+    expect(calls().acceptQueue(fd)).toEqual({ length: 0, limit: 7 });
+    const address = socketAddress("127.0.0.1", bound.port);
+    if (address === undefined) throw new Error("no address");
+    const clients = Array.from({ length: 3 }, () => calls().socket(AF_INET));
+    for (const client of clients) expect(calls().connect(client, address)).toBe(0);
+    await until("three wait", () => calls().acceptQueue(fd)?.length === 3);
+    for (const client of clients) {
+      expect(calls().acceptQueue(client)).toBeUndefined();
+      calls().close(client);
+    }
+    bound.close();
+    for (const other of [fd, -1]) expect(calls().acceptQueue(other)).toBeUndefined();
+  });
+
+  withLibc("monotonicMs is the time since the machine began, on every thread", () => {
+    const upMs = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000;
+    const nowMs = calls().monotonicMs();
+    // The file counts time asleep too, and hundredths of a second only.
+    expect(nowMs).toBeGreaterThan(0);
+    expect(nowMs - upMs).toBeLessThan(2_000);
+    expect(calls().monotonicMs()).toBeGreaterThanOrEqual(nowMs);
   });
 });

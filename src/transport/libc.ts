@@ -10,12 +10,22 @@ export interface SocketAddress {
   readonly family: number;
 }
 
+/** The kernel's queue of connections that nobody has accepted yet. */
+export interface AcceptQueue {
+  readonly length: number;
+  readonly limit: number;
+}
+
 /** The calls; all but `socket` and `dup` answer 0 for success and -1 for failure. */
 export interface Libc {
   /** A copy of a descriptor, closed on exec, or -1. */
   dup(fd: number): number;
   close(fd: number): number;
   listen(fd: number, backlog: number): number;
+  /** How many connections wait in a listening socket's queue, and how many may; undefined where that is not told. */
+  acceptQueue(fd: number): AcceptQueue | undefined;
+  /** Milliseconds on the system's monotonic clock, the same for all threads. */
+  monotonicMs(): number;
   /** A new stream socket, non-blocking and closed on exec, or -1 when descriptors have run out. */
   socket(family: number): number;
   /** Begins to connect; 0 when it is under way, else the error number. */
@@ -45,6 +55,8 @@ const SYMBOLS = {
   send: { args: ["int", "ptr", "usize", "int"], returns: "i64" },
   write: { args: ["int", "ptr", "usize"], returns: "i64" },
   setsockopt: { args: ["int", "int", "int", "ptr", "int"], returns: "int" },
+  getsockopt: { args: ["int", "int", "int", "ptr", "ptr"], returns: "int" },
+  clock_gettime: { args: ["int", "ptr"], returns: "int" },
   poll: { args: ["ptr", "u64", "int"], returns: "int" },
   _exit: { args: ["int"], returns: "void" },
   __errno_location: { args: [], returns: "ptr" },
@@ -66,6 +78,10 @@ const RWF_NOWAIT = 8;
 const POLLOUT = 4;
 /** What a pipe takes whole or not at all (PIPE_BUF). A pipe that is writable for poll(2) has room for that. */
 const PIPE_BUF = 4096;
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+const TCP_LISTEN = 10;
+const CLOCK_MONOTONIC = 1;
 const EINPROGRESS = 115;
 const EAGAIN = 11;
 
@@ -112,6 +128,7 @@ function load(): Libc | undefined {
         const error = errno();
         return error === EINPROGRESS ? 0 : error;
       },
+      ...readings(symbols),
       exit: (code) => symbols._exit(code),
       peerHasClosed(fd) {
         const got = symbols.recv(fd, peekedAt, 1, MSG_PEEK_DONTWAIT);
@@ -130,6 +147,29 @@ function load(): Libc | undefined {
 }
 
 type Symbols = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+
+/** What the system tells in memory of ours. */
+function readings(symbols: Symbols): Pick<Libc, "acceptQueue" | "monotonicMs"> {
+  const answer = new DataView(new ArrayBuffer(32));
+  const answerAt = ptr(answer);
+  const length = new Int32Array(1);
+  const lengthAt = ptr(length);
+  return {
+    acceptQueue(fd) {
+      length[0] = answer.byteLength;
+      // struct tcp_info: of a listening socket `unacked` is the length of the queue and `sacked` its limit (tcp_get_info).
+      if (symbols.getsockopt(fd, IPPROTO_TCP, TCP_INFO, answerAt, lengthAt) !== 0) return undefined;
+      if (answer.getUint8(0) !== TCP_LISTEN || length[0] < 32) return undefined;
+      return { length: answer.getUint32(24, true), limit: answer.getUint32(28, true) };
+    },
+    monotonicMs() {
+      symbols.clock_gettime(CLOCK_MONOTONIC, answerAt);
+      // struct timespec: seconds and nanoseconds, 64 bits each.
+      const secs = Number(answer.getBigInt64(0, true));
+      return secs * 1e3 + Number(answer.getBigInt64(8, true)) / 1e6;
+    },
+  };
+}
 
 /** The writes that do not wait, from memory of their own. */
 function writes(symbols: Symbols, errno: () => number): Pick<Libc, "sendNow" | "writeNow"> {

@@ -1,6 +1,8 @@
 // What the control thread and the workers say to each other: plain data that can be cloned.
+import type { ServerLimits } from "../admission/limits-memory.ts";
 import type {
   DestinationConfig,
+  OverloadConfig,
   ServerProxyProtocolConfig,
   ServerTlsConfig,
   SocketOptions,
@@ -35,6 +37,14 @@ export interface WorkerStart {
   /** Descriptors that sessions of this worker may hold. */
   readonly maxDescriptors: number;
   readonly log: LogSettings;
+  /** Undefined: nothing is ever shed. */
+  readonly overload?: OverloadStart | undefined;
+}
+
+/** When a worker takes no more, and the flags (admission/overload-board.ts) that all threads see. */
+export interface OverloadStart {
+  readonly config: OverloadConfig;
+  readonly board: SharedArrayBuffer;
 }
 
 /** A destination: a path of a router and how its endpoints are reached. */
@@ -120,6 +130,8 @@ export interface AddServer {
   readonly socketOptions: SocketOptions;
   /** This worker's share. */
   readonly maxConcurrency: number;
+  /** Undefined: whoever reaches the server may use it. */
+  readonly limits?: ServerLimits | undefined;
 }
 
 /** Say `confirmed`: everything that was sent before is done. */

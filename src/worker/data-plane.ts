@@ -4,12 +4,15 @@ import { RouterMetrics } from "../router/metrics.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { Registry } from "../telemetry/registry.ts";
 import type { ToWorker, WorkerStart } from "../wire/messages.ts";
+import { createOverload } from "./admission.ts";
 import { Balancers } from "./balancers.ts";
+import { watchLoopLag } from "./loop-lag.ts";
 import type { WorkerParts } from "./parts.ts";
 import { Servers } from "./servers.ts";
 import { Sessions } from "./sessions.ts";
 
-const LAG_PERIOD_MS = 1_000;
+/** How often metrics are made current that time changes by itself. */
+const SAMPLE_PERIOD_MS = 1_000;
 
 /** What a data plane is given. */
 export type DataPlaneParts = Omit<WorkerParts, "registry" | "onFault">;
@@ -29,9 +32,13 @@ export class DataPlane {
       onFault: (error) => send({ type: "fault", message: error.stack ?? error.message }),
     };
     this.#balancers = new Balancers(this.#parts);
-    this.#servers = new Servers(this.#parts);
+    const { clock, start, registry } = this.#parts;
+    const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
+    const overload = createOverload(this.#parts);
+    this.#servers = new Servers(this.#parts, overload);
     this.#sessions = new Sessions(this.#parts, this.#servers);
-    this.#watchLoopLag();
+    watchLoopLag(clock, lag, overload && ((lagMs) => overload.onLag(lagMs)));
+    clock.every(SAMPLE_PERIOD_MS, () => this.#balancers.sample());
   }
 
   /** Applies a message of the control thread. */
@@ -76,18 +83,5 @@ export class DataPlane {
     const router = new Router(new RouterMetrics(registry, label), clock);
     this.#routers.set(label, router);
     return router;
-  }
-
-  /** How late the event loop runs a timer: what every connection of this worker waits. */
-  #watchLoopLag(): void {
-    const { clock, start, registry } = this.#parts;
-    const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
-    let dueMs = clock.now() + LAG_PERIOD_MS;
-    clock.every(LAG_PERIOD_MS, () => {
-      const nowMs = clock.now();
-      lag.set(Math.max(0, nowMs - dueMs));
-      dueMs = nowMs + LAG_PERIOD_MS;
-      this.#balancers.sample();
-    });
   }
 }

@@ -1,4 +1,5 @@
 // The servers of one worker: made as the control thread says.
+import type { Overload } from "../admission/overload.ts";
 import type { Balancer } from "../balancer/balancer.ts";
 import { formatAddress } from "../lib/address.ts";
 import { Descriptors } from "../proxy/descriptors.ts";
@@ -10,15 +11,18 @@ import { Listener } from "../transport/listener.ts";
 import { createServerTls } from "../transport/server-tls.ts";
 import { createStartTls } from "../transport/server-upgrade.ts";
 import type { AddServer } from "../wire/messages.ts";
+import { createAdmission } from "./admission.ts";
 import type { WorkerParts } from "./parts.ts";
 
 export class Servers {
   readonly #parts: WorkerParts;
   readonly #descriptors: Descriptors;
   readonly #servers = new Map<number, { readonly server: Server; readonly destination: number }>();
+  readonly #overload: Overload | undefined;
 
-  constructor(parts: WorkerParts) {
+  constructor(parts: WorkerParts, overload: Overload | undefined) {
     this.#parts = parts;
+    this.#overload = overload;
     this.#descriptors = new Descriptors(parts.start.maxDescriptors);
   }
 
@@ -46,6 +50,8 @@ export class Servers {
       incoming,
       startTls: incoming && serverTls && createStartTls(serverTls, onFault),
       descriptors: this.#descriptors,
+      admission: createAdmission(this.#parts, message, this.#overload),
+      overload: this.#overload,
       clock,
       rng,
       log: labelled(logger("proxy"), { srv: address }),

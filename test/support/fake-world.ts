@@ -44,7 +44,7 @@ export function fakeWorld(
   settings: Partial<ServerSettings> = {},
   balancing: Partial<BalancerSettings> = {},
   loadBalancer: LoadBalancerConfig = { kind: "p2c" },
-  header: Pick<ServerParts, "incoming" | "startTls"> & {
+  header: Pick<ServerParts, "incoming" | "startTls" | "admission" | "overload"> & {
     readonly upstreamTls?: TlsOptions;
     readonly probePreamble?: Uint8Array;
   } = {},

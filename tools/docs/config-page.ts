@@ -8,6 +8,7 @@ import { code, GENERATED, page, table } from "./markdown.ts";
 const SECTIONS: readonly Section[] = [
   { title: "Top level", holds: (path) => !path.includes(".") },
   { title: "Admin server", holds: (path) => path.startsWith("admin.") },
+  { title: "Overload", holds: (path) => path.startsWith("overload.") },
   { title: "Namers", holds: (path) => path.startsWith("namers[].") },
   { title: "Interpreter", holds: (path) => path.startsWith("routers[].interpreter.") },
   { title: "Servers", holds: (path) => path.startsWith("routers[].servers[].") },
@@ -63,6 +64,7 @@ export function configPage(): string {
   const order = [
     "Top level",
     "Admin server",
+    "Overload",
     "Routers",
     "Interpreter",
     "Namers",

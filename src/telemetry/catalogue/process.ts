@@ -25,6 +25,11 @@ export const PROCESS_METRICS = {
     ["worker"],
     "How late a worker's last timer was, in milliseconds.",
   ),
+  overloaded: gauge(
+    "l5d_overloaded",
+    ["cause"],
+    "Workers that take no new connections because their event loop lags (cause loop_lag), or 1 while the process has too much memory (cause memory). With overload only.",
+  ),
   cpu: counter("process_cpu_seconds_total", [], "User and system CPU time, in seconds."),
   resident: gauge("process_resident_memory_bytes", [], "Resident memory, in bytes."),
   privateMemory: gauge(

@@ -131,6 +131,21 @@ export const SERVER_METRICS = {
     ["reason", ...SERVER],
     "Connections ended, by reason.",
   ),
+  limited: counter(
+    "l5d_srv_limited_total",
+    ["action", "rule", ...SERVER],
+    "Connections that a limit refused (action refused) or, with dryRun, would have refused (action dry_run), by rule. Those refused are part of accepts and of failures.",
+  ),
+  queue: gauge(
+    "l5d_srv_accept_queue",
+    SERVER,
+    "Connections in the kernel's queue that nobody has accepted yet.",
+  ),
+  queueLimit: gauge(
+    "l5d_srv_accept_queue_limit",
+    SERVER,
+    "Connections that the kernel's queue takes.",
+  ),
   paused: gauge(
     "l5d_srv_accept_paused",
     SERVER,

@@ -107,9 +107,9 @@ export class PythonSockets implements AsyncDisposable {
     return server.port;
   }
 
-  /** Many connections at a time. */
-  async crowd(port: number, count: number): Promise<PythonCrowd> {
-    const { handle } = await this.call<Made>("crowd", { port, count });
+  /** Many connections at a time, from `source`, an address of this host. */
+  async crowd(port: number, count: number, source = "127.0.0.1"): Promise<PythonCrowd> {
+    const { handle } = await this.call<Made>("crowd", { port, count, source });
     return new PythonCrowd(this, handle);
   }
 

@@ -288,9 +288,9 @@ def open_up(handle):
 # === many at a time ===
 
 
-def crowd(port, count):
+def crowd(port, count, source=None):
     """Connections that stand, as far as the system of the server says so."""
-    socks = [dial(port) for _ in range(count)]
+    socks = [dial(port, source) for _ in range(count)]
     return {"handle": keep({"waiting": socks, "served": []})}
 
 
@@ -298,9 +298,12 @@ def crowd_lines(handle, secs, leave=False):
     """Waits for a line from each that waits, or its end. `leave`: those go who have their line."""
     members = things[handle]
     poll = select.poll()
-    left = {sock.fileno(): sock for sock in members["waiting"]}
     lines = Counter()
-    ends = Counter()
+    # Some may have ended before they began.
+    ended = [sock for sock in members["waiting"] if isinstance(sock, ResetSocket)]
+    left = {sock.fileno(): sock for sock in members["waiting"] if sock not in ended}
+    ends = Counter({"ECONNRESET": len(ended)} if ended else {})
+    members["served"].extend(ended)
     buffers = {fd: b"" for fd in left}
     for fd in left:
         poll.register(fd, select.POLLIN)

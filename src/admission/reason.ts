@@ -1,0 +1,3 @@
+// Why a session is refused: the close reasons that limits have (proxy/close-reason.ts says what they mean).
+
+export type LimitReason = "denied" | "rate_limited" | "source_limit" | "overload";

@@ -1,0 +1,47 @@
+// The limits of one worker: what its servers are given of them.
+import { Admission } from "../admission/admission.ts";
+import { LimitMetrics } from "../admission/metrics.ts";
+import { OverloadBoard } from "../admission/overload-board.ts";
+import { Overload } from "../admission/overload.ts";
+import { formatAddress } from "../lib/address.ts";
+import type { Clock } from "../lib/clock.ts";
+import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
+import { libc } from "../transport/libc.ts";
+import type { AddServer } from "../wire/messages.ts";
+import type { WorkerParts } from "./parts.ts";
+
+/** The watch over what this worker bears; undefined where nothing is to be done about it. */
+export function createOverload(parts: WorkerParts): Overload | undefined {
+  const { start, clock, logger, registry } = parts;
+  if (start.overload === undefined) return undefined;
+  return new Overload({
+    config: start.overload.config,
+    board: new OverloadBoard(start.overload.board),
+    worker: start.worker,
+    clock,
+    log: logger("proxy"),
+    lagging: registry.gauge(PROCESS_METRICS.overloaded, "loop_lag"),
+  });
+}
+
+/** Who may use a server; undefined where there is no limit, so that connections pay nothing for it. */
+export function createAdmission(
+  { registry, clock, start }: WorkerParts,
+  { router, ip, port, limits }: AddServer,
+  overload: Overload | undefined,
+): Admission | undefined {
+  if (limits === undefined && overload === undefined) return undefined;
+  return new Admission({
+    limits,
+    load: overload,
+    worker: start.worker,
+    clock,
+    clockOffsetMs: commonOffsetMs(clock),
+    metrics: new LimitMetrics(registry, router, formatAddress({ ip, port })),
+  });
+}
+
+/** Each thread's clock begins with the thread. Without a C library a change of the system's time may tell them apart. */
+export function commonOffsetMs(clock: Clock): number {
+  return (libc?.monotonicMs() ?? clock.wallTime()) - clock.now();
+}
