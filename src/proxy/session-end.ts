@@ -2,8 +2,8 @@
 import { formatAddress } from "../lib/address.ts";
 import type { CloseReason } from "./close-reason.ts";
 import { idText, type OutgoingHeader } from "./proxy-protocol/outgoing.ts";
-import type { SessionContext } from "./session-context.ts";
-import type { SessionFacts } from "./session-facts.ts";
+import type { SessionContext, SessionSettings } from "./session-context.ts";
+import type { SessionFacts, SessionState } from "./session-facts.ts";
 
 /** Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. */
 export function resetReason(error: Error, byClient: boolean): CloseReason {
@@ -12,6 +12,36 @@ export function resetReason(error: Error, byClient: boolean): CloseReason {
   const isLost = code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH";
   if (isLost) return byClient ? "client_lost" : "upstream_lost";
   return byClient ? "client_reset" : "upstream_reset";
+}
+
+/** Why a session is over on which nothing has moved for `idleMs`; undefined while it may go on. */
+export function idleReason(
+  { idleTimeoutMs, halfClosedTimeoutMs }: SessionSettings,
+  idleMs: number,
+  halfClosed: boolean,
+): CloseReason | undefined {
+  if (idleMs >= idleTimeoutMs) return "idle_timeout";
+  return halfClosed && idleMs >= halfClosedTimeoutMs ? "half_closed_timeout" : undefined;
+}
+
+/** Why a session is over whose deadline has come; `left` is whether its client has ended its direction. */
+export function overdueReason(state: SessionState, left: boolean): CloseReason {
+  switch (state) {
+    case "identifying":
+      return "proxy_header_timeout";
+    case "handshaking":
+      return "handshake_timeout";
+    case "waiting":
+      return left ? "client_left" : "connect_timeout";
+    case "streaming":
+      return "lifetime";
+    case "leaving":
+    case "closing":
+    case "closed":
+      return "internal";
+    default:
+      return state satisfies never;
+  }
 }
 
 /** Counts a session that has ended. `peer` is the client's address as it was while there was a socket. */

@@ -17,7 +17,7 @@ import {
 import { type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import { phaseOf, type SessionFacts, type SessionState } from "./session-facts.ts";
-import { reportEnd, resetReason } from "./session-end.ts";
+import { idleReason, overdueReason, reportEnd, resetReason } from "./session-end.ts";
 import { Side, type SideOwner } from "./side.ts";
 
 /** The kernel is asked to watch over connections to endpoints that have lasted this long. */
@@ -113,9 +113,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   /** When a look first found what has moved by now. Before there is an endpoint nothing moves. */
   lastMovedMs(nowMs: number): number {
-    const { receivedBytes, sentBytes, ended, peer } = this.#downstream;
-    // An end is a movement too: each adds something, so that none goes unnoticed.
-    const seen = receivedBytes + sentBytes + (ended ? 1 : 0) + (peer.ended ? 1 : 0);
+    const seen = this.#downstream.movement;
     if (seen !== this.#seenBytes) {
       this.#seenBytes = seen;
       this.#activeMs = nowMs;
@@ -157,11 +155,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (this.#state !== "streaming") return;
     const dueMs = this.#sinceMs + WATCH_AFTER_MS;
     if (dueMs <= nowMs && dueMs > lastMs) this.#connection?.watch();
-    const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
     const idleMs = nowMs - this.lastMovedMs(nowMs);
-    if (idleMs >= idleTimeoutMs) return this.end("idle_timeout");
     const { ended, peer } = this.#downstream;
-    if ((ended || peer.ended) && idleMs >= halfClosedTimeoutMs) this.end("half_closed_timeout");
+    const reason = idleReason(this.#context.settings, idleMs, ended || peer.ended);
+    if (reason !== undefined) this.#endIdle(reason);
   }
 
   onHandshake(failure: Error | undefined): void {
@@ -261,24 +258,9 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   onDeadline(): void {
-    switch (this.#state) {
-      case "identifying":
-        return this.destroy("proxy_header_timeout");
-      case "handshaking":
-        this.#context.metrics.handshakeFailures?.add(1);
-        return this.destroy("handshake_timeout");
-      case "waiting":
-        return this.destroy(this.#downstream.ended ? "client_left" : "connect_timeout");
-      case "streaming":
-        return this.end("lifetime");
-      case "leaving":
-      case "closing":
-        return this.destroy(this.#reason ?? "internal");
-      case "closed":
-        return;
-      default:
-        return this.#state satisfies never;
-    }
+    if (this.#state === "streaming") return this.end("lifetime");
+    if (this.#state === "handshaking") this.#context.metrics.handshakeFailures?.add(1);
+    this.destroy(this.#reason ?? overdueReason(this.#state, this.#downstream.ended));
   }
 
   /** The connection may have to begin with a header: that depends on whose it is. */
@@ -353,6 +335,15 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     // What was read before the reset is delivered first, if the other side takes it in time.
     this.#linger(resetReason(error, byClient));
     other.reset();
+  }
+
+  /** Ends both directions in order: at once where nothing waits, as nothing is under way on an idle connection. */
+  #endIdle(reason: CloseReason): void {
+    if (this.holding) return this.end(reason);
+    this.#reason = reason;
+    this.#state = "closing";
+    this.#downstream.peer.close();
+    this.#downstream.close();
   }
 
   /** Gives what is left of the session a last deadline. */

@@ -80,6 +80,11 @@ export class Side implements HandshakeOwner {
     return this.#held !== undefined;
   }
 
+  /** Grows with everything that happens in either direction, ends too. For the side that counts both. */
+  get movement(): number {
+    return this.receivedBytes + this.sentBytes + (this.ended ? 1 : 0) + (this.peer.ended ? 1 : 0);
+  }
+
   /** Takes over a socket and writes what was kept for it, after `first`: bytes of our own, which are not counted. */
   attach(socket: Socket, tls: boolean, first?: Uint8Array): void {
     this.#socket = socket;
@@ -144,6 +149,13 @@ export class Side implements HandshakeOwner {
     this.#droppedBytes = 0;
     this.#resume();
     this.finish();
+  }
+
+  /** Ends both directions now; what the kernel holds is still sent. TLS gets its close_notify. */
+  close(): void {
+    this.ended = true;
+    this.#socket?.shutdown();
+    this.#socket?.close();
   }
 
   /** Ends the writing direction once everything is written. */
