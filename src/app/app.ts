@@ -11,6 +11,7 @@ import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
+import { libc } from "../transport/libc.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
 import { type BoundServer, listen } from "./listeners.ts";
@@ -108,6 +109,8 @@ export class App implements AdminPort {
    */
   async start(): Promise<void> {
     checkThreadLimit(this.#parts.config.workers);
+    if (libc === undefined)
+      this.#log.warn("TCP keepalive and user timeouts are not set: that needs Linux with glibc");
     await this.#destinations.follow();
     await this.#startWorkers();
     this.#state = "serving";

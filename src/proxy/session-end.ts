@@ -1,9 +1,9 @@
 // How the end of a session is told: its reason, what is counted, the line of the log.
 import { formatAddress } from "../lib/address.ts";
 import type { CloseReason } from "./close-reason.ts";
-import { idText, type OutgoingHeader } from "./proxy-protocol/outgoing.ts";
+import { idText } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext, SessionSettings } from "./session-context.ts";
-import type { SessionFacts, SessionState } from "./session-facts.ts";
+import type { SessionExtras, SessionFacts, SessionState } from "./session-facts.ts";
 
 /** Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. */
 export function resetReason(error: Error, byClient: boolean): CloseReason {
@@ -44,13 +44,12 @@ export function overdueReason(state: SessionState, left: boolean): CloseReason {
   }
 }
 
-/** Counts a session that has ended. `peer` is the client's address as it was while there was a socket. */
+/** Counts a session that has ended, and logs it. */
 export function reportEnd(
   { clock, metrics, log }: SessionContext,
   reason: CloseReason,
   { received, connection, rxBytes, txBytes, acceptedMs, sinceMs }: SessionFacts,
-  peer: string | undefined,
-  outgoing: OutgoingHeader | undefined,
+  extras: SessionExtras | undefined,
 ): void {
   const nowMs = clock.now();
   metrics.active.add(-1);
@@ -65,9 +64,9 @@ export function reportEnd(
     reason,
     rxBytes,
     txBytes,
-    client: source ?? peer,
-    via: source && peer,
-    id: outgoing?.uniqueId && idText(outgoing.uniqueId),
+    client: source ?? extras?.client,
+    via: source && extras?.client,
+    id: extras?.outgoing?.uniqueId && idText(extras.outgoing.uniqueId),
     endpoint: connection && formatAddress(connection.endpoint.target),
     durationMs: Math.round(nowMs - acceptedMs),
   }));

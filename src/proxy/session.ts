@@ -1,6 +1,6 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
-import type { EndpointConnection } from "../balancer/connection.ts";
-import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
+import { EndpointConnection } from "../balancer/connection.ts";
+import { type RefuseReason, Wait, type Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
@@ -14,9 +14,14 @@ import {
   IncomingHeader,
   type IncomingRule,
 } from "./proxy-protocol/incoming.ts";
-import { type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
+import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
-import { phaseOf, type SessionFacts, type SessionState } from "./session-facts.ts";
+import {
+  phaseOf,
+  type SessionExtras,
+  type SessionFacts,
+  type SessionState,
+} from "./session-facts.ts";
 import { idleReason, overdueReason, reportEnd, resetReason } from "./session-end.ts";
 import { Side, type SideOwner } from "./side.ts";
 
@@ -26,20 +31,14 @@ const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
 export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner {
-  readonly earlyLimitBytes: number;
   readonly #context: SessionContext;
   readonly #downstream: Side;
   readonly #acceptedMs: number;
-  /** For the log line at the end, when the socket no longer tells. */
-  readonly #client: string | undefined;
   #state: SessionState;
   #reason: CloseReason | undefined;
-  #wait: Wait | undefined;
-  #connection: EndpointConnection | undefined;
-  /** What the client's proxy has told of it. */
-  #received: ProxyHeader | undefined;
-  /** What the endpoint is told of the client. */
-  #outgoing: OutgoingHeader | undefined;
+  /** The wait for an endpoint, then the connection to it. */
+  #upstream: Wait | EndpointConnection | undefined;
+  #extras: SessionExtras | undefined;
   /** When the handshake began, later when streaming did. */
   #sinceMs: number;
   /** Connect, then lifetime, then linger. */
@@ -53,19 +52,22 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   constructor(context: SessionContext, socket: Socket) {
     const { settings, clock, log, metrics } = context;
     this.#context = context;
-    this.earlyLimitBytes = settings.earlyLimitBytes;
     this.#acceptedMs = clock.now();
     this.#sinceMs = this.#acceptedMs;
     this.#activeMs = this.#acceptedMs;
-    this.#client = log.enabled("debug") ? peerAddress(socket) : undefined;
+    if (log.enabled("debug")) this.#extra().client = peerAddress(socket);
     this.#state = settings.tls ? "handshaking" : "waiting";
     this.#downstream = new Side(this, metrics.rxBytes, metrics.txBytes);
     this.#downstream.attach(socket, settings.tls);
   }
 
+  get earlyLimitBytes(): number {
+    return this.#context.settings.earlyLimitBytes;
+  }
+
   /** What an endpoint is to be told first of all. */
   get preamble(): Uint8Array | undefined {
-    return this.#outgoing?.bytes;
+    return this.#extras?.outgoing?.bytes;
   }
 
   /** Begins: waits for the header or the handshake, or looks for an endpoint. Answers who owns the accepted socket. */
@@ -87,7 +89,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       phase: phaseOf(this.#state, ended || peer.ended),
       socket,
       tls: this.#context.settings.tls,
-      received: this.#received,
+      received: this.#extras?.received,
       connection: this.#connection,
       acceptedMs: this.#acceptedMs,
       sinceMs: this.#sinceMs,
@@ -183,7 +185,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (this.#state !== "identifying" || socket === undefined) return;
     this.#innerDeadline?.clear();
     this.#context.metrics.proxyHeaders?.[header.command].add(1);
-    this.#received = header;
+    this.#extra().received = header;
     if (this.#context.settings.tls) return this.#beginTls(socket, rest);
     socket.data = this.#downstream;
     if (rest.length > 0) this.#downstream.onData(rest);
@@ -192,7 +194,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   onHeaderRefused(reason: string): void {
     this.#context.log.debug("PROXY header refused", () => ({
-      client: this.#client,
+      client: this.#extras?.client,
       detail: reason,
     }));
     this.destroy("proxy_header_invalid");
@@ -209,8 +211,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void {
     const { clock, metrics, lifetimes } = this.#context;
     this.#state = "streaming";
-    this.#wait = undefined;
-    this.#connection = connection;
+    this.#upstream = connection;
     this.#clearDeadlines();
     const nowMs = clock.now();
     this.#sinceMs = nowMs;
@@ -231,11 +232,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   clientHash(): number {
     const { socket } = this.#downstream;
     const peer = socket === undefined ? undefined : peerAddress(socket);
-    return hashAddress(this.#received?.ends?.source.ip ?? peer ?? "");
+    return hashAddress(this.#extras?.received?.ends?.source.ip ?? peer ?? "");
   }
 
   onRefused(reason: RefuseReason): void {
-    this.#wait = undefined;
+    this.#upstream = undefined;
     this.destroy(reason);
   }
 
@@ -319,14 +320,14 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (proxyProtocol !== undefined) this.#introduce(proxyProtocol);
     const wait = balancer.acquire(this);
     // It may all have happened already.
-    if (this.#state === "waiting") this.#wait = wait;
+    if (this.#state === "waiting") this.#upstream = wait;
   }
 
   /** Makes the header that tells the endpoint of the client. */
   #introduce(proxyProtocol: ClientProxyProtocolConfig): void {
     const { settings, rng } = this.#context;
-    const facts = clientFacts(this.#downstream.socket, settings.tls, this.#received);
-    this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
+    const facts = clientFacts(this.#downstream.socket, settings.tls, this.#extras?.received);
+    this.#extra().outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
   #onReset(byClient: boolean, error: Error): void {
@@ -355,14 +356,26 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   #leaveQueue(): void {
-    const wait = this.#wait;
-    this.#wait = undefined;
-    wait?.cancel();
+    const wait = this.#upstream;
+    if (!(wait instanceof Wait)) return;
+    this.#upstream = undefined;
+    wait.cancel();
+  }
+
+  get #connection(): EndpointConnection | undefined {
+    return this.#upstream instanceof EndpointConnection ? this.#upstream : undefined;
+  }
+
+  #extra(): SessionExtras {
+    this.#extras ??= { client: undefined, received: undefined, outgoing: undefined };
+    return this.#extras;
   }
 
   #clearDeadlines(): void {
     this.#deadline?.clear();
     this.#innerDeadline?.clear();
+    this.#deadline = undefined;
+    this.#innerDeadline = undefined;
   }
 
   #finish(): void {
@@ -371,7 +384,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#leaveQueue();
     this.#clearDeadlines();
     const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
-    reportEnd(this.#context, reason, this.facts(), this.#client, this.#outgoing);
+    reportEnd(this.#context, reason, this.facts(), this.#extras);
     this.#context.onEnd(this);
   }
 }
