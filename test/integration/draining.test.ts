@@ -55,7 +55,7 @@ describe.skipIf(!has("python3"))("a shutdown", () => {
 
   test("lets connections be at first, then ends them one by one", async () => {
     const backend = await python.serve("hold");
-    const top = { admin: { port: 0, graceSecs: 6, drainWindowSecs: 4 } };
+    const top = { admin: { port: 0, graceSecs: 6, drainWindowSecs: 4 }, workers: 2 };
     await using product = await Product.start(proxyTo({ to: [backend.port], top }));
     const crowd = await python.crowd(product.port(), 500);
     await until("all have their endpoint", async () => (await backend.stats()).active === 500);
