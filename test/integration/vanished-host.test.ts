@@ -133,9 +133,11 @@ describe.skipIf(!has("python3") || !canMakeHosts())("a host that vanishes", () =
     host.vanish();
     expect((await local.ends(30)).ends).toEqual({ ECONNRESET: 1 });
     await until("the near endpoint is told", async () => (await nearEnd.stats()).failed === 1);
-    const page = await readings(product);
-    expect(page.sum("l5d_srv_close_reason_total", { reason: "upstream_lost" })).toBe(1);
-    expect(page.sum("l5d_srv_close_reason_total", { reason: "client_lost" })).toBe(1);
+    await until("both are counted", async () => {
+      const page = await readings(product);
+      const count = (reason: string) => page.sum("l5d_srv_close_reason_total", { reason });
+      return count("upstream_lost") === 1 && count("client_lost") === 1;
+    });
   });
 
   test("is noticed by the user timeout while something is under way to it", async () => {
@@ -153,7 +155,9 @@ describe.skipIf(!has("python3") || !canMakeHosts())("a host that vanishes", () =
     const { end, ms } = await endpoint.receive();
     expect(end).toBe("ECONNRESET");
     expect(ms).toBeLessThan(20_000);
-    const page = await readings(product);
-    expect(page.sum("l5d_srv_close_reason_total", { reason: "client_lost" })).toBe(1);
+    await until("it is counted", async () => {
+      const page = await readings(product);
+      return page.sum("l5d_srv_close_reason_total", { reason: "client_lost" }) === 1;
+    });
   });
 });
