@@ -192,16 +192,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#proceed();
   }
 
-  onHeaderRefused(reason: string): void {
-    this.#context.log.debug("PROXY header refused", () => ({
-      client: this.#extras?.client,
-      detail: reason,
-    }));
-    this.destroy("proxy_header_invalid");
-  }
-
-  onHeaderEnd(begun: boolean): void {
-    this.destroy(begun ? "proxy_header_invalid" : "client_left");
+  onHeaderFailed(reason: CloseReason, detail: string | undefined): void {
+    const fields = () => ({ client: this.#extras?.client, detail });
+    if (detail !== undefined) this.#context.log.debug("PROXY header refused", fields);
+    this.destroy(reason);
   }
 
   onHeaderClose(error: Error | undefined): void {
