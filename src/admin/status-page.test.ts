@@ -99,6 +99,21 @@ test("limits are shown with who is refused and who has most connections", () => 
   );
 });
 
+test("drains are shown while there are such", () => {
+  const drain = {
+    what: "1 removed endpoint of <web>",
+    reason: "drained",
+    ageSeconds: 61,
+    total: 480,
+    left: 291,
+    deadlineSeconds: 239,
+  };
+  const shown = text({ ...STATUS, drains: [drain, { ...drain, deadlineSeconds: undefined }] });
+  expect(shown).toContain("of &lt;web&gt; drained 1 min 1 s 291 480 in 3 min 59 s");
+  expect(shown).toContain("291 480 none");
+  expect(text(STATUS)).not.toContain("Drains");
+});
+
 function withEndpoints(endpoints: readonly EndpointStatus[]): Status {
   return { ...STATUS, destinations: [{ ...DESTINATION, endpoints }] };
 }

@@ -10,6 +10,7 @@ import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
 import type { LogSettings, ToWorker } from "../wire/messages.ts";
+import { libc } from "../transport/libc.ts";
 import { AcceptQueues } from "./accept-queues.ts";
 import { AdminPlace } from "./admin-place.ts";
 import { Control } from "./control.ts";
@@ -144,6 +145,8 @@ export class App implements AdminPort {
   async start(): Promise<void> {
     checkThreadLimit(this.#parts.config.workers);
     const { predecessor, notifier } = this.#parts;
+    if (libc === undefined)
+      this.#log.warn("TCP keepalive and user timeouts are not set: that needs Linux with glibc");
     await this.#destinations.follow();
     await predecessor?.prepared(() => unresolvedOf(this.#destinations.all));
     await this.#startWorkers();

@@ -18,6 +18,8 @@ export interface ConnectionObserver {
   onFailed(connection: EndpointConnection, failure: ConnectFailure, detail: string): void;
 }
 
+const NOBODY: ConnectionObserver = { onOpen() {}, onFailed() {} };
+
 /** What all connections of a destination share. */
 export interface ConnectionContext {
   readonly connector: Connector;
@@ -99,7 +101,10 @@ export class EndpointConnection implements ConnectObserver {
     this.#context.latencies?.observe(this.endpoint, this.#observeLatency());
     this.endpoint.row.countConnect();
     this.endpoint.isUnreached = false;
-    this.#observer.onOpen(this);
+    const observer = this.#observer;
+    // A wait that is over is not kept for as long as its connection lasts.
+    this.#observer = NOBODY;
+    observer.onOpen(this);
   }
 
   onConnectFailed(failure: ConnectFailure, detail: string): void {

@@ -224,3 +224,56 @@ describe("warnings", () => {
     ]);
   });
 });
+
+describe("settings of how connections end", () => {
+  const withAdmin = (admin: string): string => `admin: ${admin}\n${file(router({}))}`;
+  const withClient = (keys: string): string =>
+    file(router({ client: `{kind: io.l5d.global, ${keys}}` }));
+
+  test("have half of graceSecs as the window of a shutdown, unless it is said", () => {
+    expect(configFrom(withAdmin("{graceSecs: 30}")).admin.drainWindowMs).toBe(15_000);
+    expect(configFrom(withAdmin("{graceSecs: 30, drainWindowSecs: 0}")).admin.drainWindowMs).toBe(
+      0,
+    );
+  });
+
+  test("refuse windows that are longer than what they are a part of", () => {
+    expect(problemsIn(withAdmin("{graceSecs: 3, drainWindowSecs: 4}"))[0]).toContain(
+      "admin.drainWindowSecs: expected no more than graceSecs, which is 3, found 4",
+    );
+    expect(problemsIn(withClient("drain: {windowSecs: 9, deadlineSecs: 8}"))[0]).toContain(
+      "client.drain.windowSecs: expected no more than deadlineSecs, which is 8, found 9",
+    );
+  });
+
+  test("are without a limit where they are 0, and milliseconds", () => {
+    const config = configFrom(
+      withClient("drain: {onRemoval: cut, windowSecs: 1, maxPerSec: 0, deadlineSecs: 0}"),
+    );
+    expect(config.routers[0]?.client[0]?.drain).toEqual({
+      onRemoval: "cut",
+      windowMs: 1_000,
+      maxPerSecond: Number.POSITIVE_INFINITY,
+      deadlineMs: Number.POSITIVE_INFINITY,
+    });
+  });
+
+  test("have no keepalive where it is off, whatever its times", () => {
+    const config = configFrom(
+      withClient("socketOptions: {keepAlive: false, keepAliveIdleSecs: 5, userTimeoutMs: 7}"),
+    );
+    expect(config.routers[0]?.client[0]?.socketOptions).toEqual({
+      keepAlive: undefined,
+      userTimeoutMs: 7,
+    });
+  });
+
+  test("say what they expect", () => {
+    for (const [keys, expected] of [
+      ["drain: {onRemoval: kill}", "expected keep, drain or cut"],
+      ["socketOptions: {keepAlive: 60}", "expected true or false"],
+      ["socketOptions: {keepAliveProbes: 128}", "expected a whole number from 1 to 127"],
+    ] as const)
+      expect(problemsIn(withClient(keys))[0]).toContain(expected);
+  });
+});

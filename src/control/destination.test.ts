@@ -14,6 +14,8 @@ function setup() {
   const updates: UpdateEndpoints[] = [];
   const rows = new EndpointRows(WORKERS, (page) => pages.push(page));
   let nextId = 0;
+  /** What was said of endpoints, and how many updates workers had by then. */
+  const told: ["removed" | "returned", readonly number[], number][] = [];
   const destination = new Destination({
     id: 7,
     router: "rt",
@@ -22,11 +24,13 @@ function setup() {
     workers: WORKERS,
     broadcast: (update) => updates.push(update),
     nextEndpointId: () => (nextId += 1),
+    onRemoved: (ids) => told.push(["removed", ids, updates.length]),
+    onReturned: (ids) => told.push(["returned", ids, updates.length]),
   });
   const bound = (...endpoints: readonly WeightedAddress[]) =>
     destination.apply(boundTo({ "/svc/web": endpoints }));
   const last = () => updates.at(-1);
-  return { destination, rows, pages, updates, bound, last };
+  return { destination, rows, pages, updates, bound, last, told };
 }
 
 /** A binding to these branches, of equal weight. */
@@ -52,6 +56,28 @@ function boundToNothing(state: BoundState["state"], known: boolean): BoundState 
 const at = (port: number, weight = 1): WeightedAddress => ({ ip: "10.0.0.1", port, weight });
 
 describe("Destination", () => {
+  test("says which endpoints have left and which are back, once workers were told", () => {
+    const { bound, told } = setup();
+    bound(at(1), at(2), at(3));
+    bound(at(1));
+    bound(at(1));
+    bound(at(1), at(3), at(4));
+    expect(told).toEqual([
+      ["removed", [2, 3], 2],
+      ["returned", [3], 4],
+    ]);
+  });
+
+  test("does not take an endpoint for the same that has come back after its last connection", () => {
+    const { destination, bound, updates, told } = setup();
+    bound(at(1));
+    bound();
+    const epoch = updates.at(-1)?.removed[0]?.epoch ?? 0;
+    for (let worker = 0; worker < WORKERS; worker += 1) destination.released(worker, 1, epoch);
+    bound(at(1));
+    expect(told).toEqual([["removed", [1], 2]]);
+  });
+
   test("sends only what differs from one answer to the next", () => {
     const { bound, last } = setup();
     bound(at(1), at(2));

@@ -10,8 +10,8 @@ import { SessionContext, type SessionParts, type SessionSettings } from "./sessi
 
 /** A server at its limit says so no more often than this. */
 const LIMIT_LOG_PERIOD_MS = 60_000;
-/** Sessions are looked at this often, more often where a limit is short. */
-const LOOK_PERIOD_MS = 5_000;
+/** Sessions are looked at this often, more often where a limit is short. What a look finds to do it does in one go. */
+const LOOK_PERIOD_MS = 2_000;
 /** Pause before listening is tried again when descriptors have run out. */
 const LISTEN_RETRY_MS = 100;
 

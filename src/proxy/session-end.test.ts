@@ -159,8 +159,7 @@ describe("Session of which one direction has ended", () => {
     world.clock.advance(7_000);
     expect(client.finished).toBe(false);
     world.clock.advance(3_000);
-    expect([client.state, upstream.state]).toEqual(["closed", "open"]);
-    upstream.receiveEnd();
+    expect([client.state, upstream.state]).toEqual(["closed", "closed"]);
     expect(reasonCounts(world, "half_closed_timeout")).toBe(1);
     expect(world.metric("l5d_srv_stream_failure_total", "timeout")).toBe(1);
   });
@@ -187,7 +186,20 @@ describe("Session of which one direction has ended", () => {
     const { world, client, upstream } = looking({ halfClosedTimeoutMs: 8_000 });
     upstream.receiveEnd();
     world.clock.advance(10_000);
-    expect([upstream.state, client.finished]).toEqual(["closed", true]);
+    expect([upstream.state, client.state]).toEqual(["closed", "closed"]);
+  });
+
+  test("is lost no bytes that wait for a slow reader", () => {
+    const { world, client, upstream } = looking({ idleTimeoutMs: 8_000 });
+    client.room = 3;
+    upstream.receive("abcdef");
+    world.clock.advance(10_000);
+    expect([client.state, upstream.finished]).toEqual(["open", true]);
+    client.allow(100);
+    expect([client.written, client.finished]).toEqual(["abcdef", true]);
+    client.receiveEnd();
+    upstream.receiveEnd();
+    expect(reasonCounts(world, "idle_timeout")).toBe(1);
   });
 });
 

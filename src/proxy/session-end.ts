@@ -1,9 +1,11 @@
 // How the end of a session is told: its reason, what is counted, the line of the log.
+import type { Unanswered } from "../balancer/connection.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { CloseReason } from "./close-reason.ts";
-import { idText, type OutgoingHeader } from "./proxy-protocol/outgoing.ts";
-import type { SessionContext } from "./session-context.ts";
-import type { SessionFacts } from "./session-facts.ts";
+import { idText } from "./proxy-protocol/outgoing.ts";
+import type { SessionContext, SessionSettings } from "./session-context.ts";
+import type { Side } from "./side.ts";
+import type { SessionExtras, SessionFacts, SessionState } from "./session-facts.ts";
 
 /** Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. */
 export function resetReason(error: Error, byClient: boolean): CloseReason {
@@ -14,13 +16,60 @@ export function resetReason(error: Error, byClient: boolean): CloseReason {
   return byClient ? "client_reset" : "upstream_reset";
 }
 
-/** Counts a session that has ended. `peer` is the client's address as it was while there was a socket. */
+/** An endpoint that was asked nothing and resets later than this has tired of an idle client. */
+const EARLY_RESET_MS = 10_000;
+
+/**
+ * How a connection ended `ageMs` after it was handed to its client, without an answer; undefined: there was one, or the
+ * client was the first to end.
+ */
+export function unanswered(
+  { receivedBytes, sentBytes, peer }: Side,
+  error: Error | undefined,
+  ageMs: number,
+): Unanswered | undefined {
+  if (receivedBytes > 0) return undefined;
+  if (error === undefined) return "silent";
+  if (sentBytes > 0) return "early_reset";
+  return peer.ended || ageMs >= EARLY_RESET_MS ? undefined : "early_reset";
+}
+
+/** Why a session is over on which nothing has moved for `idleMs`; undefined while it may go on. */
+export function idleReason(
+  { idleTimeoutMs, halfClosedTimeoutMs }: SessionSettings,
+  idleMs: number,
+  halfClosed: boolean,
+): CloseReason | undefined {
+  if (idleMs >= idleTimeoutMs) return "idle_timeout";
+  return halfClosed && idleMs >= halfClosedTimeoutMs ? "half_closed_timeout" : undefined;
+}
+
+/** Why a session is over whose deadline has come; `left` is whether its client has ended its direction. */
+export function overdueReason(state: SessionState, left: boolean): CloseReason {
+  switch (state) {
+    case "identifying":
+      return "proxy_header_timeout";
+    case "handshaking":
+      return "handshake_timeout";
+    case "waiting":
+      return left ? "client_left" : "connect_timeout";
+    case "streaming":
+      return "lifetime";
+    case "leaving":
+    case "closing":
+    case "closed":
+      return "internal";
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Counts a session that has ended, and logs it. */
 export function reportEnd(
   { clock, metrics, log }: SessionContext,
   reason: CloseReason,
   { received, connection, rxBytes, txBytes, acceptedMs, sinceMs }: SessionFacts,
-  peer: string | undefined,
-  outgoing: OutgoingHeader | undefined,
+  extras: SessionExtras | undefined,
 ): void {
   const nowMs = clock.now();
   metrics.active.add(-1);
@@ -35,9 +84,9 @@ export function reportEnd(
     reason,
     rxBytes,
     txBytes,
-    client: source ?? peer,
-    via: source && peer,
-    id: outgoing?.uniqueId && idText(outgoing.uniqueId),
+    client: source ?? extras?.client,
+    via: source && extras?.client,
+    id: extras?.outgoing?.uniqueId && idText(extras.outgoing.uniqueId),
     endpoint: connection && formatAddress(connection.endpoint.target),
     durationMs: Math.round(nowMs - acceptedMs),
   }));

@@ -4,6 +4,7 @@ import { formatAddress } from "../lib/address.ts";
 import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
 import type { Socket } from "../transport/socket.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
+import type { OutgoingHeader } from "./proxy-protocol/outgoing.ts";
 
 /** `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
 export type SessionState =
@@ -28,6 +29,18 @@ export interface SessionFacts {
   /** Bytes read from the client, and written to it. */
   readonly rxBytes: number;
   readonly txBytes: number;
+}
+
+/** What few sessions have: fields of its own cost every session. */
+export interface SessionExtras {
+  /** Address of the peer, for the line of the log at the end, when the socket no longer tells. */
+  client: string | undefined;
+  /** What the client's proxy has told of it. */
+  received: ProxyHeader | undefined;
+  /** What the endpoint is told of the client. */
+  outgoing: OutgoingHeader | undefined;
+  /** What it has taken of the server's limits. */
+  ticket: number;
 }
 
 /** Address of the client, as the header told it where there was one. */

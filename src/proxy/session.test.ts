@@ -249,6 +249,7 @@ describe("Session, whatever happens", () => {
       size: fc.nat(300),
     }),
     fc.record({ who: fc.constant("upstream"), what: fc.constantFrom("connect", "fail") }),
+    fc.record({ who: fc.constant("drain"), what: fc.constantFrom("end", "leave to linger") }),
     fc.record({ who: fc.constant("time"), what: fc.constant("pass"), size: fc.nat(1500) }),
   );
   type Event = { who: string; what: string; size?: number };
@@ -263,6 +264,8 @@ describe("Session, whatever happens", () => {
     let letter = 0;
     for (const { who, what, size = 0 } of events) {
       if (who === "time") world.clock.advance(size);
+      if (who === "drain")
+        for (const session of world.server.sessions) session.end("drained", what !== "end");
       const socket = who === "client" ? client : upstream;
       if (what === "connect" || what === "fail") {
         const attempt = world.connector.attempts[decided];
@@ -272,7 +275,7 @@ describe("Session, whatever happens", () => {
         else upstream = attempt.succeed();
       }
       const name = who === "client" ? "client" : "upstream";
-      if (socket === undefined || socket.state !== "open" || who === "time") continue;
+      if (socket === undefined || socket.state !== "open" || !(who in ended)) continue;
       if (what === "stall") socket.room = 0;
       if (what === "allow") socket.allow(size);
       if (what === "reset") socket.receiveReset();

@@ -1,7 +1,7 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
 import { NO_TICKET } from "../admission/ticket.ts";
-import type { EndpointConnection, Unanswered } from "../balancer/connection.ts";
-import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
+import { EndpointConnection } from "../balancer/connection.ts";
+import { type RefuseReason, Wait, type Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
@@ -15,37 +15,32 @@ import {
   IncomingHeader,
   type IncomingRule,
 } from "./proxy-protocol/incoming.ts";
-import { type OutgoingHeader, outgoingHeader } from "./proxy-protocol/outgoing.ts";
+import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
-import { phaseOf, type SessionFacts, type SessionState } from "./session-facts.ts";
-import { reportEnd, resetReason } from "./session-end.ts";
+import {
+  phaseOf,
+  type SessionExtras,
+  type SessionFacts,
+  type SessionState,
+} from "./session-facts.ts";
+import { idleReason, overdueReason, reportEnd, resetReason, unanswered } from "./session-end.ts";
 import { Side, type SideOwner } from "./side.ts";
 
 /** The kernel is asked to watch over connections to endpoints that have lasted this long. */
 const WATCH_AFTER_MS = 4_000;
-/** An endpoint that was asked nothing and resets later than this has tired of an idle client. */
-const EARLY_RESET_MS = 10_000;
 
 const NOTHING = new Uint8Array(0);
 
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
 export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner {
-  readonly earlyLimitBytes: number;
   readonly #context: SessionContext;
   readonly #downstream: Side;
   readonly #acceptedMs: number;
-  /** For the log line at the end, when the socket no longer tells. */
-  readonly #client: string | undefined;
-  /** What it has taken of the server's limits. */
-  #ticket = NO_TICKET;
   #state: SessionState;
   #reason: CloseReason | undefined;
-  #wait: Wait | undefined;
-  #connection: EndpointConnection | undefined;
-  /** What the client's proxy has told of it. */
-  #received: ProxyHeader | undefined;
-  /** What the endpoint is told of the client. */
-  #outgoing: OutgoingHeader | undefined;
+  /** The wait for an endpoint, then the connection to it. */
+  #upstream: Wait | EndpointConnection | undefined;
+  #extras: SessionExtras | undefined;
   /** When the handshake began, later when streaming did. */
   #sinceMs: number;
   /** Connect, then lifetime, then linger. */
@@ -59,19 +54,22 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   constructor(context: SessionContext, socket: Socket) {
     const { settings, clock, log, metrics } = context;
     this.#context = context;
-    this.earlyLimitBytes = settings.earlyLimitBytes;
     this.#acceptedMs = clock.now();
     this.#sinceMs = this.#acceptedMs;
     this.#activeMs = this.#acceptedMs;
-    this.#client = log.enabled("debug") ? peerAddress(socket) : undefined;
+    if (log.enabled("debug")) this.#extra().client = peerAddress(socket);
     this.#state = settings.tls ? "handshaking" : "waiting";
     this.#downstream = new Side(this, metrics.rxBytes, metrics.txBytes);
     this.#downstream.attach(socket, settings.tls);
   }
 
+  get earlyLimitBytes(): number {
+    return this.#context.settings.earlyLimitBytes;
+  }
+
   /** What an endpoint is to be told first of all. */
   get preamble(): Uint8Array | undefined {
-    return this.#outgoing?.bytes;
+    return this.#extras?.outgoing?.bytes;
   }
 
   /** Begins: waits for the header or the handshake, or looks for an endpoint. Answers who owns the accepted socket. */
@@ -97,7 +95,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       phase: phaseOf(this.#state, ended || peer.ended),
       socket,
       tls: this.#context.settings.tls,
-      received: this.#received,
+      received: this.#extras?.received,
       connection: this.#connection,
       acceptedMs: this.#acceptedMs,
       sinceMs: this.#sinceMs,
@@ -123,9 +121,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   /** When a look first found what has moved by now. Before there is an endpoint nothing moves. */
   lastMovedMs(nowMs: number): number {
-    const { receivedBytes, sentBytes, ended, peer } = this.#downstream;
-    // An end is a movement too: each adds something, so that none goes unnoticed.
-    const seen = receivedBytes + sentBytes + (ended ? 1 : 0) + (peer.ended ? 1 : 0);
+    const seen = this.#downstream.movement;
     if (seen !== this.#seenBytes) {
       this.#seenBytes = seen;
       this.#activeMs = nowMs;
@@ -167,11 +163,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (this.#state !== "streaming") return;
     const dueMs = this.#sinceMs + WATCH_AFTER_MS;
     if (dueMs <= nowMs && dueMs > lastMs) this.#connection?.watch();
-    const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
     const idleMs = nowMs - this.lastMovedMs(nowMs);
-    if (idleMs >= idleTimeoutMs) return this.end("idle_timeout");
     const { ended, peer } = this.#downstream;
-    if ((ended || peer.ended) && idleMs >= halfClosedTimeoutMs) this.end("half_closed_timeout");
+    const reason = idleReason(this.#context.settings, idleMs, ended || peer.ended);
+    if (reason !== undefined) this.#endIdle(reason);
   }
 
   onHandshake(failure: Error | undefined): void {
@@ -196,7 +191,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (this.#state !== "identifying" || socket === undefined) return;
     this.#innerDeadline?.clear();
     this.#context.metrics.proxyHeaders?.[header.command].add(1);
-    this.#received = header;
+    this.#extra().received = header;
     // What the client's proxy does not say is not asked of the proxy's own address: that is none of a client.
     if (!this.#isAdmitted(header.ends?.source.ip)) return;
     if (this.#context.settings.tls) return this.#beginTls(socket, rest);
@@ -205,16 +200,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#proceed();
   }
 
-  onHeaderRefused(reason: string): void {
-    this.#context.log.debug("PROXY header refused", () => ({
-      client: this.#client,
-      detail: reason,
-    }));
-    this.destroy("proxy_header_invalid");
-  }
-
-  onHeaderEnd(begun: boolean): void {
-    this.destroy(begun ? "proxy_header_invalid" : "client_left");
+  onHeaderFailed(reason: CloseReason, detail: string | undefined): void {
+    const fields = () => ({ client: this.#extras?.client, detail });
+    if (detail !== undefined) this.#context.log.debug("PROXY header refused", fields);
+    this.destroy(reason);
   }
 
   onHeaderClose(error: Error | undefined): void {
@@ -224,8 +213,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void {
     const { clock, metrics, lifetimes } = this.#context;
     this.#state = "streaming";
-    this.#wait = undefined;
-    this.#connection = connection;
+    this.#upstream = connection;
     this.#clearDeadlines();
     const nowMs = clock.now();
     this.#sinceMs = nowMs;
@@ -246,11 +234,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   clientHash(): number {
     const { socket } = this.#downstream;
     const peer = socket === undefined ? undefined : peerAddress(socket);
-    return hashAddress(this.#received?.ends?.source.ip ?? peer ?? "");
+    return hashAddress(this.#extras?.received?.ends?.source.ip ?? peer ?? "");
   }
 
   onRefused(reason: RefuseReason): void {
-    this.#wait = undefined;
+    this.#upstream = undefined;
     this.destroy(reason);
   }
 
@@ -265,7 +253,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   onSideClosed(side: Side, error: Error | undefined): void {
     const isDownstream = side === this.#downstream;
     const other = side.peer;
-    if (!isDownstream) this.#connection?.end(this.#unanswered(side, error));
+    if (!isDownstream) this.#endConnection(side, error);
     if (error !== undefined && this.#state !== "leaving") this.#onReset(isDownstream, error);
     if (side.socket === undefined && other.socket === undefined) return this.#finish();
     // Nobody is left to take what the other side may still send: it gets what is its due, and some time to close.
@@ -273,24 +261,9 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   onDeadline(): void {
-    switch (this.#state) {
-      case "identifying":
-        return this.destroy("proxy_header_timeout");
-      case "handshaking":
-        this.#context.metrics.handshakeFailures?.add(1);
-        return this.destroy("handshake_timeout");
-      case "waiting":
-        return this.destroy(this.#downstream.ended ? "client_left" : "connect_timeout");
-      case "streaming":
-        return this.end("lifetime");
-      case "leaving":
-      case "closing":
-        return this.destroy(this.#reason ?? "internal");
-      case "closed":
-        return;
-      default:
-        return this.#state satisfies never;
-    }
+    if (this.#state === "streaming") return this.end("lifetime");
+    if (this.#state === "handshaking") this.#context.metrics.handshakeFailures?.add(1);
+    this.destroy(this.#reason ?? overdueReason(this.#state, this.#downstream.ended));
   }
 
   /** The connection may have to begin with a header: that depends on whose it is. */
@@ -327,7 +300,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       this.destroy(answer);
       return false;
     }
-    this.#ticket = answer;
+    if (answer !== NO_TICKET) this.#extra().ticket = answer;
     return true;
   }
 
@@ -362,23 +335,20 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (proxyProtocol !== undefined) this.#introduce(proxyProtocol);
     const wait = balancer.acquire(this);
     // It may all have happened already.
-    if (this.#state === "waiting") this.#wait = wait;
+    if (this.#state === "waiting") this.#upstream = wait;
   }
 
   /** Makes the header that tells the endpoint of the client. */
   #introduce(proxyProtocol: ClientProxyProtocolConfig): void {
     const { settings, rng } = this.#context;
-    const facts = clientFacts(this.#downstream.socket, settings.tls, this.#received);
-    this.#outgoing = outgoingHeader(proxyProtocol, facts, rng);
+    const facts = clientFacts(this.#downstream.socket, settings.tls, this.#extras?.received);
+    this.#extra().outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
-  /** How the upstream socket ended without an answer; undefined: there was one, or others were the first to end. */
-  #unanswered(upstream: Side, error: Error | undefined): Unanswered | undefined {
-    if (upstream.receivedBytes > 0 || this.#state !== "streaming") return undefined;
-    if (error === undefined) return "silent";
-    if (upstream.sentBytes > 0) return "early_reset";
+  #endConnection(upstream: Side, error: Error | undefined): void {
+    const isStreaming = this.#state === "streaming";
     const ageMs = this.#context.clock.now() - this.#sinceMs;
-    return this.#downstream.ended || ageMs >= EARLY_RESET_MS ? undefined : "early_reset";
+    this.#connection?.end(isStreaming ? unanswered(upstream, error, ageMs) : undefined);
   }
 
   #onReset(byClient: boolean, error: Error): void {
@@ -387,6 +357,15 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     // What was read before the reset is delivered first, if the other side takes it in time.
     this.#linger(resetReason(error, byClient));
     other.reset();
+  }
+
+  /** Ends both directions in order: at once where nothing waits, as nothing is under way on an idle connection. */
+  #endIdle(reason: CloseReason): void {
+    if (this.holding) return this.end(reason);
+    this.#reason = reason;
+    this.#state = "closing";
+    this.#downstream.peer.close();
+    this.#downstream.close();
   }
 
   /** Gives what is left of the session a last deadline. */
@@ -398,14 +377,31 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   #leaveQueue(): void {
-    const wait = this.#wait;
-    this.#wait = undefined;
-    wait?.cancel();
+    const wait = this.#upstream;
+    if (!(wait instanceof Wait)) return;
+    this.#upstream = undefined;
+    wait.cancel();
+  }
+
+  get #connection(): EndpointConnection | undefined {
+    return this.#upstream instanceof EndpointConnection ? this.#upstream : undefined;
+  }
+
+  #extra(): SessionExtras {
+    this.#extras ??= {
+      client: undefined,
+      received: undefined,
+      outgoing: undefined,
+      ticket: NO_TICKET,
+    };
+    return this.#extras;
   }
 
   #clearDeadlines(): void {
     this.#deadline?.clear();
     this.#innerDeadline?.clear();
+    this.#deadline = undefined;
+    this.#innerDeadline = undefined;
   }
 
   #finish(): void {
@@ -413,9 +409,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    if (this.#ticket !== NO_TICKET) this.#context.admission?.leave(this.#ticket);
+    const ticket = this.#extras?.ticket ?? NO_TICKET;
+    if (ticket !== NO_TICKET) this.#context.admission?.leave(ticket);
     const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
-    reportEnd(this.#context, reason, this.facts(), this.#client, this.#outgoing);
+    reportEnd(this.#context, reason, this.facts(), this.#extras);
     this.#context.onEnd(this);
   }
 }

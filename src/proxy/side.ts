@@ -33,6 +33,19 @@ const DROP_LIMIT_BYTES = 262_144;
 // Counting what nobody asks for costs less than asking whether somebody does.
 const UNCOUNTED = new Counter(new Float64Array(1), 0);
 
+/** The socket speaks TLS. */
+const TLS = 1;
+/** The socket was there and is gone: what comes for it is dropped. */
+const GONE = 2;
+/** See `ended`. */
+const ENDED = 32;
+/** The socket is not read from. */
+const PAUSED = 4;
+/** Once everything is written, the writing direction ends. */
+const SHUTDOWN_WHEN_FLUSHED = 8;
+/** Once everything is written, the socket is reset; goes before SHUTDOWN_WHEN_FLUSHED. */
+const RESET_WHEN_FLUSHED = 16;
+
 /** Downstream or upstream. The downstream side makes its peer. */
 export class Side implements HandshakeOwner {
   readonly peer: Side;
@@ -42,21 +55,15 @@ export class Side implements HandshakeOwner {
   #socket: Socket | undefined;
   #held: Uint8Array[] | undefined;
   #heldBytes = 0;
-  /** Whether the socket speaks TLS. */
-  #tls = false;
   /** Bytes read from this side's socket. */
   receivedBytes = 0;
   /** Bytes written to this side's socket. */
   sentBytes = 0;
-  /** The peer of this side's socket has ended its direction. */
-  ended = false;
-  /** The socket was there and is gone: what comes for it is dropped. */
-  #gone = false;
-  #paused = false;
+  /** TLS, GONE, … in one number: there are two sides for each of many connections. */
+  #flags = 0;
   /** What has come since nobody takes it any more; -1 while somebody does. */
   #droppedBytes = -1;
   #timer: AnswerTimer | undefined;
-  #whenFlushed: "stay" | "shutdown" | "reset" = "stay";
 
   /** `received` and `sent` count for this side; `peer` is only given by the side that makes its peer. */
   constructor(owner: SideOwner, received: Counter, sent: Counter, peer?: Side) {
@@ -72,7 +79,12 @@ export class Side implements HandshakeOwner {
 
   /** Whether its socket was there and has closed. */
   get gone(): boolean {
-    return this.#gone;
+    return (this.#flags & GONE) !== 0;
+  }
+
+  /** Whether the peer of its socket has ended its direction, or is taken to have. */
+  get ended(): boolean {
+    return (this.#flags & ENDED) !== 0;
   }
 
   /** Whether bytes wait to be written. */
@@ -80,10 +92,16 @@ export class Side implements HandshakeOwner {
     return this.#held !== undefined;
   }
 
+  /** Grows with everything that happens in either direction, ends too. For the side that counts both. */
+  get movement(): number {
+    return this.receivedBytes + this.sentBytes + (this.ended ? 1 : 0) + (this.peer.ended ? 1 : 0);
+  }
+
   /** Takes over a socket and writes what was kept for it, after `first`: bytes of our own, which are not counted. */
   attach(socket: Socket, tls: boolean, first?: Uint8Array): void {
     this.#socket = socket;
-    this.#tls = tls;
+    if (tls) this.#flags |= TLS;
+    else this.#flags &= ~TLS;
     socket.data = this;
     if (first !== undefined) this.#writeFirst(socket, first);
     this.#flush();
@@ -113,7 +131,7 @@ export class Side implements HandshakeOwner {
 
   onEnd(): void {
     if (this.ended) return;
-    this.ended = true;
+    this.#flags |= ENDED;
     if (this.peer.#socket === undefined) this.#owner.onEarlyEnd();
     else this.peer.finish();
   }
@@ -124,7 +142,7 @@ export class Side implements HandshakeOwner {
     const failure = error ?? (this.#held === undefined ? undefined : UNSENT);
     this.#socket = undefined;
     this.#held = undefined;
-    this.#gone = true;
+    this.#flags |= GONE;
     // After our own FIN, the peer's is told as a close only.
     if (failure === undefined && !this.ended) this.onEnd();
     this.#owner.onSideClosed(this, failure);
@@ -132,7 +150,7 @@ export class Side implements HandshakeOwner {
 
   /** Resets the socket now, whatever is held. Its end is no end of the stream: the peer is sent none. */
   abandon(): void {
-    this.ended = true;
+    this.#flags |= ENDED;
     this.#socket?.terminate();
   }
 
@@ -146,23 +164,30 @@ export class Side implements HandshakeOwner {
     this.finish();
   }
 
+  /** Ends both directions now; what the kernel holds is still sent. TLS gets its close_notify. */
+  close(): void {
+    this.#flags |= ENDED;
+    this.#socket?.shutdown();
+    this.#socket?.close();
+  }
+
   /** Ends the writing direction once everything is written. */
   finish(): void {
     if (this.#held === undefined) this.#endWriting();
-    else if (this.#whenFlushed === "stay") this.#whenFlushed = "shutdown";
+    else this.#flags |= SHUTDOWN_WHEN_FLUSHED;
   }
 
   /** Resets the socket once everything is written. */
   reset(): void {
     if (this.#held === undefined) this.#socket?.terminate();
-    else this.#whenFlushed = "reset";
+    else this.#flags |= RESET_WHEN_FLUSHED;
   }
 
   #drop(bytes: number): void {
     this.#droppedBytes += bytes;
     const { peer } = this;
     // The peer's end must not look like that of a whole stream, if it is not sent yet.
-    if (peer.#whenFlushed === "shutdown") peer.#whenFlushed = "reset";
+    if ((peer.#flags & SHUTDOWN_WHEN_FLUSHED) !== 0) peer.#flags |= RESET_WHEN_FLUSHED;
     // Who goes on sending learns that nobody takes it, once it has had time to take what was sent to it.
     if (this.#droppedBytes > DROP_LIMIT_BYTES && this.#held === undefined) this.abandon();
   }
@@ -176,7 +201,7 @@ export class Side implements HandshakeOwner {
   }
 
   #hold(bytes: Uint8Array): void {
-    if (this.#gone) return;
+    if (this.gone) return;
     this.#heldBytes += bytes.length;
     if (this.#held === undefined) this.#held = [bytes];
     else this.#held.push(bytes);
@@ -202,8 +227,8 @@ export class Side implements HandshakeOwner {
     }
     this.#held = undefined;
     this.peer.#resume();
-    if (this.#whenFlushed === "shutdown") this.#endWriting();
-    else if (this.#whenFlushed === "reset") socket.terminate();
+    if ((this.#flags & RESET_WHEN_FLUSHED) !== 0) socket.terminate();
+    else if ((this.#flags & SHUTDOWN_WHEN_FLUSHED) !== 0) this.#endWriting();
   }
 
   /** Writes `first`, together with the first of what is held where that is small: one system call for both. */
@@ -223,7 +248,7 @@ export class Side implements HandshakeOwner {
     const socket = this.#socket;
     // When the other direction has ended too, closing says the same with one system call less. TLS has its
     // close_notify to send first.
-    if (this.ended && !this.#tls) socket?.close();
+    if (this.ended && (this.#flags & TLS) === 0) socket?.close();
     else socket?.shutdown();
   }
 
@@ -239,13 +264,13 @@ export class Side implements HandshakeOwner {
   }
 
   #pause(): void {
-    this.#paused = true;
+    this.#flags |= PAUSED;
     this.#socket?.pause();
   }
 
   #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if ((this.#flags & PAUSED) === 0) return;
+    this.#flags &= ~PAUSED;
     this.#socket?.resume();
   }
 }

@@ -86,7 +86,8 @@ export class SocketConnector implements Connector {
     options?: SocketOptions,
   ) {
     this.tls = tls;
-    this.#options = options;
+    const isPlain = options?.keepAlive === undefined && !(options?.userTimeoutMs ?? 0);
+    this.#options = isPlain ? undefined : options;
     this.deadlines = new DeadlineQueue(clock, timeoutMs);
     this.#handlers = {
       ...ownerHandlers,

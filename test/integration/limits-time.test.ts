@@ -23,16 +23,21 @@ describe.skipIf(!has("python3"))("a limit of time", () => {
 
   test("connectionLifetimeSecs ends a connection however busy it is", async () => {
     const backend = await python.serve("greet", "a");
-    const server = { connectionLifetimeSecs: 1 };
+    const server = { connectionLifetimeSecs: 1, connectionLifetimeJitterPercent: 0 };
     await using product = await Product.start(proxyTo({ to: [backend.port], server }));
+    const beforeMs = performance.now();
     const silent = await python.connect(product.port());
     const busy = await python.connect(product.port());
     await busy.receive(2);
-    const [whole, chat] = await Promise.all([silent.receive(), busy.chat(6, 100)]);
+    const ended = silent
+      .receive()
+      .then((whole) => ({ ...whole, ms: performance.now() - beforeMs }));
+    const [whole, chat] = await Promise.all([ended, busy.chat(6, 100)]);
     expect(whole).toMatchObject({ text: "a\n", end: "eof" });
     expect(whole.ms).toBeGreaterThan(1_000 - EARLY_MS);
     expect(whole.ms).toBeLessThan(1_000 + LATE_MS);
     expect(chat.end).not.toBe("open");
+    await Promise.all([silent.close(), busy.close()]);
     await until("both endings are counted", async () => {
       const page = await readings(product);
       return page.sum("l5d_srv_close_reason_total", { reason: "lifetime" }) === 2;
@@ -54,6 +59,41 @@ describe.skipIf(!has("python3"))("a limit of time", () => {
     const page = await readings(product);
     expect(page.sum("l5d_srv_close_reason_total", { reason: "idle_timeout" })).toBe(1);
     await busy.close();
+  });
+
+  test("connectionLifetimeJitterPercent ends connections that were made at once at different times", async () => {
+    const backend = await python.serve("hold");
+    const server = { connectionLifetimeSecs: 6, connectionLifetimeJitterPercent: 50 };
+    await using product = await Product.start(proxyTo({ to: [backend.port], server }));
+    const crowd = await python.crowd(product.port(), 200);
+    const { times, ends } = await crowd.ends(15);
+    expect(ends).toEqual({ eof: 200 });
+    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(1_000);
+  });
+
+  test("halfClosedTimeoutSecs ends what stands still once one side has ended, and no slow download", async () => {
+    const listener = await python.listen();
+    const server = { halfClosedTimeoutSecs: 1 };
+    await using product = await Product.start(proxyTo({ to: [listener.port], server }));
+    const still = await python.connect(product.port());
+    const mute = await listener.accept();
+    const slow = await python.connect(product.port());
+    const source = await listener.accept();
+    await Promise.all([still.shutdown(), slow.shutdown()]);
+    const [ended, download] = await Promise.all([
+      still.receive(),
+      slow.receive(10),
+      source.drip(10, 400),
+    ]);
+    expect(ended).toMatchObject({ bytes: 0, end: "eof" });
+    expect(ended.ms).toBeGreaterThan(1_000 - EARLY_MS);
+    expect(ended.ms).toBeLessThan(1_000 + LATE_MS);
+    expect(download).toMatchObject({ bytes: 10, end: "all" });
+    expect(await mute.receive()).toMatchObject({ bytes: 0, end: "eof" });
+    await until("it is counted", async () => {
+      const page = await readings(product);
+      return page.sum("l5d_srv_close_reason_total", { reason: "half_closed_timeout" }) === 1;
+    });
   });
 
   test("the server's connectTimeoutMs ends the wait of a client whose endpoint does not answer", async () => {

@@ -2,6 +2,7 @@
 import type { ServerProxyProtocolConfig } from "../../config/types.ts";
 import { type Cidr, inAnyCidr, parseCidr } from "../../lib/cidr.ts";
 import type { HandshakeOwner } from "../../transport/socket.ts";
+import type { CloseReason } from "../close-reason.ts";
 import type { ProxyHeader } from "./header.ts";
 import { HeaderReader } from "./header-reader.ts";
 
@@ -34,10 +35,8 @@ export class IncomingRule {
 export interface HeaderObserver {
   /** `rest` came after it. The observer must give the socket another owner. */
   onHeader(header: ProxyHeader, rest: Uint8Array): void;
-  /** What came is no valid header, for a reason that is a clause. */
-  onHeaderRefused(reason: string): void;
-  /** The peer has ended its direction, `begun`: in the middle of a header. */
-  onHeaderEnd(begun: boolean): void;
+  /** There is no valid header; `detail` is a clause about what came in its place, if anything did. */
+  onHeaderFailed(reason: CloseReason, detail: string | undefined): void;
   /** The socket is gone. */
   onHeaderClose(error: Error | undefined): void;
 }
@@ -58,11 +57,12 @@ export class IncomingHeader implements HandshakeOwner {
     if (reading.kind === "more") return;
     this.#done = true;
     if (reading.kind === "header") this.#observer.onHeader(reading.header, reading.rest);
-    else this.#observer.onHeaderRefused(reading.reason);
+    else this.#observer.onHeaderFailed("proxy_header_invalid", reading.reason);
   }
 
   onEnd(): void {
-    this.#observer.onHeaderEnd(this.#reader.begun);
+    const reason = this.#reader.begun ? "proxy_header_invalid" : "client_left";
+    this.#observer.onHeaderFailed(reason, undefined);
   }
 
   onClose(error: Error | undefined): void {

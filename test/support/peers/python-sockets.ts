@@ -57,8 +57,10 @@ export class PythonSockets implements AsyncDisposable {
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
   #nextId = 0;
 
-  constructor() {
-    this.#process = Bun.spawn(["python3", "-u", SCRIPT], {
+  /** `before`: a command to run it with; `env` beside that of the test, see the beginning of sockets.py. */
+  constructor(before: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
+    this.#process = Bun.spawn([...before, "python3", "-u", SCRIPT], {
+      env: { ...process.env, ...env },
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
@@ -173,6 +175,11 @@ export class PythonSocket {
   /** Sends a byte every `everyMs` and waits for its echo; tells whether the connection is still open after `secs`. */
   chat(secs: number, everyMs: number): Promise<{ readonly end: string }> {
     return this.#call("chat", { secs, everyMs });
+  }
+
+  /** Sends `count` bytes, one every `everyMs`. */
+  async drip(count: number, everyMs: number): Promise<void> {
+    await this.#call("drip", { count, everyMs });
   }
 
   /** Ends the writing direction. */

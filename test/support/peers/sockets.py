@@ -15,6 +15,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 CHUNK = 262144
+# Where listeners are, and where connections go.
+LISTEN = os.environ.get("SOCKETS_LISTEN", "127.0.0.1")
+TARGET = os.environ.get("SOCKETS_TARGET", "127.0.0.1")
 things = {}
 lock = threading.Lock()
 
@@ -51,7 +54,7 @@ def end(sock, how):
 def listen(backlog=512, port=0):
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(("127.0.0.1", port))
+    sock.bind((LISTEN, port))
     sock.listen(backlog)
     return {"handle": keep(sock), "port": sock.getsockname()[1]}
 
@@ -82,7 +85,7 @@ def dial(port, source=None):
     here it is always the next call."""
     try:
         bound = None if source is None else (source, 0)
-        return socket.create_connection(("127.0.0.1", port), timeout=30, source_address=bound)
+        return socket.create_connection((TARGET, port), timeout=30, source_address=bound)
     except ConnectionResetError:
         return ResetSocket()
 
@@ -142,6 +145,14 @@ def receive(handle, size=None, secs=30):
     ms = (time.monotonic() - started) * 1000
     text = head.decode("latin1")
     return {"bytes": got, "hash": digest.hexdigest(), "end": ended, "text": text, "ms": ms}
+
+
+def drip(handle, count, everyMs):
+    """Sends a byte now and then."""
+    for _ in range(count):
+        things[handle].sendall(b"x")
+        time.sleep(everyMs / 1000)
+    return {}
 
 
 def shutdown(handle):
@@ -399,7 +410,7 @@ def churn(port, count, threads, size):
         return dict(Counter(pool.map(one, range(count))))
 
 
-OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, chat, serve, stats, hang_up, stop]
+OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, chat, drip, serve, stats, hang_up, stop]
 OPERATIONS += [black_hole, open_up, crowd, crowd_lines, crowd_ends, crowd_end, reset_burst, churn]
 BY_NAME = {operation.__name__: operation for operation in OPERATIONS}
 
