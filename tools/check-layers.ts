@@ -20,6 +20,7 @@ export const MAY_IMPORT = {
   admin: ["lib", "telemetry"],
   router: ["lib", "telemetry", "naming", "balancer", "config"],
   discovery: ["lib", "telemetry", "naming", "config"],
+  health: ["lib", "telemetry", "config", "transport", "proxy/proxy-protocol/outgoing.ts"],
   wire: ["lib", "naming", "config", "telemetry:types"],
   proxy: ["lib", "telemetry", "naming", "transport", "balancer", "router", "config"],
   control: [
@@ -50,6 +51,7 @@ export const MAY_IMPORT = {
     "config",
     "discovery",
     "control",
+    "health",
     "admin",
     "wire",
     "transport/bind.ts",

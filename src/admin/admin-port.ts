@@ -36,6 +36,8 @@ export interface EndpointStatus {
   readonly connects: number;
   readonly failures: number;
   readonly state: "ready" | "ejected" | "unhealthy" | "disabled" | "retired";
+  /** Why it is unhealthy, or failed its last health check; undefined when it did not. */
+  readonly reason: string | undefined;
 }
 
 /** State of a namer as the status page shows it. */

@@ -125,8 +125,9 @@ function branchList({ path, branches }: DestinationStatus): string {
 
 function endpointTable(endpoints: readonly EndpointStatus[]): string {
   const rows = endpoints.map(
-    ({ address, weight, connections, connects, failures, state }) =>
-      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">${escape(state)}</td>` +
+    ({ address, weight, connections, connects, failures, state, reason }) =>
+      `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">${escape(state)}` +
+      `${reason === undefined ? "" : `: ${escape(reason)}`}</td>` +
       [weight, connections, connects, failures]
         .map((number) => `<td class="n">${escape(String(number))}</td>`)
         .join("") +

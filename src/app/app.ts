@@ -113,6 +113,7 @@ export class App implements AdminPort {
       servers: this.#servers,
       destinations: this.#destinations.all,
       namers: this.#destinations.namers,
+      reason: (destination, address) => this.#destinations.reason(destination, address),
     });
   }
 
@@ -198,7 +199,8 @@ export class App implements AdminPort {
     const { config } = this.#parts;
     const warm = this.#destinations.warmConnections;
     const copies = this.#servers.length * (1 + config.workers);
-    const left = descriptorsForSessions(config.workers, warm + copies);
+    const checks = this.#destinations.checksAtATime;
+    const left = descriptorsForSessions(config.workers, warm + copies + checks);
     const least = 2 * config.workers;
     if (left >= least) return left;
     this.#log.warn("very few file descriptors: raise the limit (ulimit -n)", () => ({

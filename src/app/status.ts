@@ -1,6 +1,6 @@
 // The state of the whole proxy as the admin port shows it.
 import type { DestinationStatus, EndpointStatus, Status } from "../admin/admin-port.ts";
-import type { Destination } from "../control/destination.ts";
+import type { Destination, EndpointAddress } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
@@ -16,6 +16,8 @@ export interface StatusParts {
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
+  /** Why an endpoint is unhealthy, or failed its last check. */
+  readonly reason: (destination: Destination, address: EndpointAddress) => string | undefined;
 }
 
 export function statusOf(parts: StatusParts): Status {
@@ -30,14 +32,15 @@ export function statusOf(parts: StatusParts): Status {
       dstName: config.dstName,
       tls: config.tls !== undefined,
     })),
-    destinations: parts.destinations.map((destination) =>
-      destinationStatus(destination, parts.nowMs),
-    ),
+    destinations: parts.destinations.map((destination) => destinationStatus(destination, parts)),
     namers: parts.namers,
   };
 }
 
-function destinationStatus(destination: Destination, nowMs: number): DestinationStatus {
+function destinationStatus(
+  destination: Destination,
+  { nowMs, reason }: StatusParts,
+): DestinationStatus {
   const { router, path, bound, endpoints } = destination;
   const confirmedMs = bound?.lastConfirmedMs;
   const kept = bound?.kept === undefined ? "" : ` (kept: the name source says ${bound.kept})`;
@@ -61,6 +64,7 @@ function destinationStatus(destination: Destination, nowMs: number): Destination
       connects: row.connects,
       failures: row.failures,
       state: stateOf(spec, row.ejected, retired),
+      reason: reason(destination, spec),
     })),
   };
 }

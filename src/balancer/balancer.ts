@@ -147,6 +147,14 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.metrics.updateTime.observe((this.clock.now() - startedMs) * 1000);
   }
 
+  /** Ends connections to these endpoints that nobody has yet: warm ones, and those being made, whose waits go on. */
+  cut(endpoints: ReadonlySet<number>): void {
+    const isCut = ({ endpoint }: EndpointConnection): boolean => endpoints.has(endpoint.id);
+    this.#warm.drop(isCut);
+    for (const wait of this.#waits) wait.giveUp(isCut);
+    this.#warm.refill();
+  }
+
   /** An endpoint that is known here, retired ones included. */
   find(id: number): Endpoint | undefined {
     return this.#pool.find(id);
@@ -232,6 +240,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
       if (endpoint === undefined) continue;
       const couldBe = mayBePicked(endpoint);
       this.#pool.change(endpoint, condition);
+      if (couldBe && !mayBePicked(endpoint)) this.#dropWarm(endpoint);
       hasNew ||= !couldBe && mayBePicked(endpoint);
     }
     for (const endpoint of added) this.#add(endpoint);
@@ -249,8 +258,12 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#ejector.retired(endpoint);
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
-    this.#warm.drop((connection) => connection.endpoint === endpoint);
+    this.#dropWarm(endpoint);
     this.onConnectionEnd(endpoint);
+  }
+
+  #dropWarm(endpoint: Endpoint): void {
+    this.#warm.drop((connection) => connection.endpoint === endpoint);
   }
 
   #release(endpoint: Endpoint): void {

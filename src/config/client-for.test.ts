@@ -9,6 +9,7 @@ describe("clientFor()", () => {
     expect(clientFor([{ prefix: "/svc/a", maxWaiters: 1 }], "/svc/b")).toEqual({
       tls: undefined,
       proxyProtocol: undefined,
+      healthCheck: undefined,
       connectTimeoutMs: 3_000,
       maxWaiters: 1_000_000,
       minConnections: 0,

@@ -12,11 +12,12 @@ const UNRULED: DestinationConfig = {
   failurePenaltyMs: seconds(DEFAULTS.client.failurePenaltySecs),
   loadBalancer: { kind: DEFAULTS.client.loadBalancer },
   proxyProtocol: undefined,
+  healthCheck: undefined,
 };
 
 /**
  * The settings for the destination `path`: defaults, overlaid by every rule whose prefix covers it, in the order of the
- * file, so that later rules win key by key. `tls` and `loadBalancer` are one key each: a later one replaces
+ * file, so that later rules win key by key. `tls`, `loadBalancer` and `healthCheck` are one key each: a later one replaces
  * an earlier one whole.
  */
 export function clientFor(rules: ClientConfig, path: string): DestinationConfig {

@@ -2,6 +2,7 @@
 import { canonicalIp } from "../lib/address.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
 import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
+import { HealthCompiler } from "./compile-health.ts";
 import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
@@ -45,12 +46,14 @@ class Compiler {
   readonly #problems: ProblemList;
   readonly #tls: TlsCompiler;
   readonly #namers: NamerCompiler;
+  readonly #health: HealthCompiler;
 
   constructor(around: Surroundings, problems: ProblemList) {
     const files = new PemFiles(around, problems);
     this.#problems = problems;
     this.#tls = new TlsCompiler(files, problems);
     this.#namers = new NamerCompiler(around, files, problems);
+    this.#health = new HealthCompiler(around, this.#tls, problems);
   }
 
   namers(file: File): readonly NamerConfig[] {
@@ -136,7 +139,7 @@ class Compiler {
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
     const { tls, connectTimeoutMs, maxWaiters, minConnections, failFast = {} } = connector;
     const { maxConsecutiveFailures, failurePenaltySecs } = failFast;
-    const { loadBalancer, proxyProtocol } = connector;
+    const { loadBalancer, proxyProtocol, healthCheck } = connector;
     return {
       prefix,
       ...(tls && { tls: this.#tls.client(tls, [...path, "tls"]) }),
@@ -152,6 +155,9 @@ class Compiler {
           [...path, "proxyProtocol"],
           this.#problems,
         ),
+      }),
+      ...(healthCheck && {
+        healthCheck: this.#health.healthCheck(healthCheck, [...path, "healthCheck"]),
       }),
     };
   }

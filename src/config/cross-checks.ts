@@ -6,6 +6,7 @@ import { parseDtab } from "../naming/dtab.ts";
 import { parsePath, type PathLabels, pathStartsWith, printPath } from "../naming/path.ts";
 import type { PathTree } from "../naming/tree.ts";
 import { clientFor } from "./client-for.ts";
+import { checkHealthChecks } from "./compile-health.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import type { Config, RouterConfig } from "./types.ts";
@@ -27,6 +28,7 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkPrefixes(router, path, problems);
     checkBalancers(router, path, problems);
     checkProxyProtocol(router, path, problems);
+    checkHealthChecks(router, path, problems);
   });
 }
 

@@ -35,6 +35,18 @@ export const DEFAULTS = {
     failurePenaltySecs: 60,
     loadBalancer: "p2c",
   },
+  healthCheck: {
+    intervalMs: 5_000,
+    timeoutMs: 2_000,
+    rise: 2,
+    // A server that says of itself that it has the role is believed at once.
+    roleRise: 1,
+    fall: 3,
+    port: 0,
+    path: "/",
+    expectStatus: ["200-399"],
+    database: "postgres",
+  },
   // As in linkerd 1.x, where it has them.
   loadBalancer: {
     maxEffort: 5,

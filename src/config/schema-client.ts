@@ -4,6 +4,7 @@ import { z } from "zod";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 import { loadBalancer } from "./schema-balancer.ts";
+import { healthCheckSchema } from "./schema-health.ts";
 import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
 
 const OBJECT = { error: "an object" };
@@ -63,6 +64,7 @@ const connector = {
   failFast: failFast.optional(),
   loadBalancer: loadBalancer.optional(),
   proxyProtocol: clientProxyProtocol.optional(),
+  healthCheck: healthCheckSchema(clientTls).optional(),
 };
 
 /** Settings of connections to endpoints. */

@@ -1,6 +1,7 @@
 // The checked configuration: what the rest of the program works with. Plain data, so that it crosses threads.
 // Every default is already applied, every file already read, every unit stands in the name.
 
+import type { HealthCheckConfig } from "./health-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
 
 /** A whole configuration. */
@@ -148,6 +149,7 @@ export interface ClientRule {
   readonly failurePenaltyMs?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
+  readonly healthCheck?: HealthCheckConfig;
 }
 
 /** How an endpoint is chosen for a connection: see docs/guide/balancing.md. */
@@ -205,4 +207,6 @@ export interface DestinationConfig {
   readonly loadBalancer: LoadBalancerConfig;
   /** Undefined: connections begin with the client's bytes. */
   readonly proxyProtocol: ClientProxyProtocolConfig | undefined;
+  /** Undefined: endpoints are not checked. */
+  readonly healthCheck: HealthCheckConfig | undefined;
 }

@@ -66,6 +66,7 @@ function setup(workers: number) {
         config: {
           tls: undefined,
           proxyProtocol: undefined,
+          healthCheck: undefined,
           connectTimeoutMs: 1_000,
           maxWaiters: 10,
           minConnections: 0,

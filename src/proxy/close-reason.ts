@@ -28,6 +28,9 @@ export const CLOSE_REASONS = {
   connect_timeout: timeout("No endpoint was in hand within the server's connectTimeoutMs."),
   no_endpoint: failure("The destination has no endpoints, or its name does not exist."),
   queue_full: failure("maxWaiters sessions were waiting already."),
+  endpoint_unhealthy: failure(
+    "Health checks found the endpoint unhealthy, and its connections were to be cut.",
+  ),
   idle_timeout: timeout("No byte came from either side for idleTimeoutSecs."),
   lifetime: timeout("The connection reached connectionLifetimeSecs."),
   shutdown: failure("The process ended before the connection did."),

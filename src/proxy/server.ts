@@ -101,6 +101,14 @@ export class Server implements DescriptorUser {
     for (const session of this.#sessions) session.destroy(reason);
   }
 
+  /** Ends the sessions that have one of these endpoints. */
+  endSessionsTo(endpoints: ReadonlySet<number>, reason: CloseReason): void {
+    for (const session of this.#sessions) {
+      const id = session.endpointId;
+      if (id !== undefined && endpoints.has(id)) session.destroy(reason);
+    }
+  }
+
   #onEnd(session: Session): void {
     this.#sessions.delete(session);
     this.#descriptors.give();

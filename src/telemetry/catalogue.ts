@@ -1,6 +1,7 @@
 // Every metric of the program, in one table: names, labels, meaning, and the names of linkerd-tcp 0.1.
 // docs/reference/metrics.md is generated from it.
 import { BALANCER_METRICS, ENDPOINT_METRICS } from "./catalogue/balancer.ts";
+import { HEALTH_METRICS } from "./catalogue/health.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
 import { ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
@@ -14,6 +15,7 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   SERVER_METRICS,
   BALANCER_METRICS,
   ENDPOINT_METRICS,
+  HEALTH_METRICS,
   NAMERD_METRICS,
   PROCESS_METRICS,
 ].flatMap((group): MetricDefinition[] => Object.values(group));

@@ -108,6 +108,15 @@ export interface AddServer {
   readonly maxConcurrency: number;
 }
 
+/** Connections to these endpoints are to be ended: health checks have found them unhealthy. */
+export interface EndConnections {
+  readonly type: "end-connections";
+  readonly destination: number;
+  /** Ids. */
+  readonly endpoints: readonly number[];
+  readonly how: "drain" | "cut";
+}
+
 /** Say `confirmed`: everything that was sent before is done. */
 export interface Confirm {
   readonly type: "confirm";
@@ -129,6 +138,7 @@ export type ToWorker =
   | EndpointPage
   | UpdateEndpoints
   | AddServer
+  | EndConnections
   | Confirm
   | Drain
   | Destroy;

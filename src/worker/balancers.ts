@@ -63,6 +63,11 @@ export class Balancers {
     balancer?.update({ ...change, added: added.map((spec) => this.#endpoint(balancer, spec)) });
   }
 
+  /** Ends connections to endpoints that no session has yet: warm ones, and those being made. */
+  cut(destination: number, endpoints: ReadonlySet<number>): void {
+    this.#balancers.get(destination)?.cut(endpoints);
+  }
+
   /** Makes no connections without a session any more: for the end of the process. */
   stopIdling(): void {
     for (const balancer of this.#balancers.values()) balancer.stopIdling();

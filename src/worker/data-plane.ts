@@ -3,7 +3,7 @@ import { Router } from "../router/router.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { Registry } from "../telemetry/registry.ts";
-import type { ToWorker, WorkerStart } from "../wire/messages.ts";
+import type { EndConnections, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { Balancers } from "./balancers.ts";
 import type { WorkerParts } from "./parts.ts";
 import { Servers } from "./servers.ts";
@@ -46,6 +46,8 @@ export class DataPlane {
         const routes = this.#router(message.router);
         return this.#servers.add(message, () => routes.route(message.destination));
       }
+      case "end-connections":
+        return this.#endConnections(message);
       case "confirm":
         return this.#parts.send({ type: "confirmed" });
       case "drain":
@@ -56,6 +58,13 @@ export class DataPlane {
       default:
         return message satisfies never;
     }
+  }
+
+  #endConnections({ destination, endpoints, how }: EndConnections): void {
+    if (how !== "cut") return;
+    const ids = new Set(endpoints);
+    this.#balancers.cut(destination, ids);
+    this.#servers.endSessionsTo(ids);
   }
 
   #router(label: string): Router {

@@ -69,6 +69,11 @@ export class Servers {
     }
   }
 
+  /** Ends the sessions whose endpoints health checks have found unhealthy. */
+  endSessionsTo(endpoints: ReadonlySet<number>): void {
+    for (const server of this.#servers) server.endSessionsTo(endpoints, "endpoint_unhealthy");
+  }
+
   /** Ends all sessions now. */
   destroySessions(): void {
     for (const server of this.#servers) server.destroySessions("shutdown");
