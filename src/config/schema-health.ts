@@ -53,7 +53,8 @@ const requestPath = field.checkedText("a path such as /health", (value) => {
 });
 
 const hostHeader = field.checkedText("a host such as web.example.com", (value) => {
-  const [, , port] = /^([\w.:[\]-]+?)(?::(\d+))?$/.exec(value) ?? ["", "", "none"];
+  const [whole, port] = /^(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::(\d+))?$/.exec(value) ?? [];
+  if (whole === undefined) return "";
   return port === undefined || parsePort(port) !== undefined ? undefined : "";
 });
 
