@@ -32,18 +32,22 @@ describe("configJsonSchema()", () => {
       "experimental",
       "failFast",
       "fixedLengthStreamedAfterKB",
+      "healthCheck",
       "host",
       "interpreter",
       "labelSelector",
+      "passwordFile",
       "port",
       "prefix",
       "proxyProtocol",
       "scheme",
+      "send",
       "tls",
       "token",
       "tokenPath",
       "trustCerts",
       "trustCertsBundle",
+      "user",
     ]);
   });
 });

@@ -19,6 +19,7 @@ const RESULTS = [
   "closed",
   "unexpected",
   "role",
+  "busy",
   "other",
   "skipped",
 ] as const satisfies readonly ("passed" | FailureCause)[];

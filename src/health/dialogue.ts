@@ -12,9 +12,9 @@ export type Turn =
       readonly next: "failed";
       /**
        * `unexpected`: another reply than hoped for. `role`: the endpoint says that it has another role, which is no
-       * matter of trying again.
+       * matter of trying again. `busy`: it lives, and has no place for the check.
        */
-      readonly cause: "unexpected" | "role";
+      readonly cause: "unexpected" | "role" | "busy";
       /** For people. */
       readonly reason: string;
       readonly farewell?: Uint8Array | undefined;

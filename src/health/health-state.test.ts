@@ -57,6 +57,13 @@ describe("HealthState", () => {
     ]);
   });
 
+  test("leaves an endpoint as it was that has no place for the check, and says why", () => {
+    const state = new HealthState({ rise: 1, fall: 2 }, 0);
+    const results = [passed, failed(), failed("busy"), failed("busy"), failed("busy")];
+    for (const result of results) state.take(result, 0);
+    expect([state.verdict, state.reason]).toEqual(["healthy", "because of busy"]);
+  });
+
   test("tells changes, since when, and why", () => {
     const state = new HealthState({ rise: 1, fall: 2 }, 5);
     expect([state.sinceMs, state.take(passed, 10), state.sinceMs]).toEqual([5, true, 10]);

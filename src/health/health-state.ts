@@ -10,6 +10,8 @@ export type FailureCause =
   | "closed"
   | "unexpected"
   | "role"
+  /** It lives and has no place for one more client, which says neither that it is well nor that it is not. */
+  | "busy"
   | "other"
   /** This process could not check, which says nothing of the endpoint. */
   | "skipped";
@@ -42,6 +44,8 @@ export class HealthState {
   take(result: CheckResult, nowMs: number): boolean {
     if (!result.passed && result.cause === "skipped") return false;
     this.reason = result.passed ? undefined : result.reason;
+    // To cut its clients because there are many of them would be the wrong answer.
+    if (!result.passed && result.cause === "busy") return false;
     const verdict = result.passed ? "healthy" : "unhealthy";
     if (this.verdict === verdict) {
       this.#against = 0;

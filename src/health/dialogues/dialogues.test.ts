@@ -199,6 +199,7 @@ describe("a conversation", () => {
       ["+OK\r\n", "-LOADING Redis is loading\r\n"],
       { reason: "Redis says: LOADING Redis is loading" },
     ],
+    ["one that is full", ["-ERR max number of clients reached\r\n"], { cause: "busy" }],
   ])("with Redis: %s", (_, replies, expected) => {
     expect(converse(redisDialogues(REDIS), replies).turn).toMatchObject(expected);
   });
@@ -234,6 +235,11 @@ describe("a conversation", () => {
       "one that is too large",
       [Buffer.from("R\x7f\0\0\0")],
       { reason: "no PostgreSQL: R\\x7f\\x00\\x00\\x00" },
+    ],
+    [
+      "one that is full",
+      [frame("E", "SFATAL\0C53300\0Msorry, too many clients already\0\0")],
+      { cause: "busy", reason: "FATAL: sorry, too many clients already (53300)" },
     ],
   ])("with PostgreSQL: %s", (_, replies, expected) => {
     expect(converse(postgresDialogues(POSTGRES, "none"), replies).turn).toMatchObject(expected);

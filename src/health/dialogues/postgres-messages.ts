@@ -40,16 +40,17 @@ export function saslResponse(response: string): Buffer {
   return frame("p", Buffer.from(response));
 }
 
-/** What an error says: `FATAL: the database system is starting up (57P03)`. */
-export function errorText(body: Uint8Array): string {
+/** What an error says: `FATAL: the database system is starting up (57P03)`, and its code. */
+export function readError(body: Uint8Array): { readonly text: string; readonly code: string } {
   const fields = new Map<string, string>();
   for (const field of Buffer.from(body).toString("utf8").split("\0")) {
     fields.set(field.slice(0, 1), field.slice(1));
   }
+  const [code = "no code"] = /^[0-9A-Z]{5}$/.exec(fields.get("C") ?? "") ?? [];
   const severity = fields.get("V") ?? fields.get("S") ?? "ERROR";
-  // One line, and not too long, whoever wrote it.
-  const message = (fields.get("M") ?? "").replaceAll(/[^\P{Cc}]+/gu, " ").slice(0, 200);
-  return `${severity}: ${message} (${fields.get("C") ?? "no code"})`;
+  const said = `${severity}: ${(fields.get("M") ?? "").slice(0, 200)}`;
+  // One line, whoever wrote it.
+  return { text: `${said.replaceAll(/\p{Cc}+/gu, " ")} (${code})`, code };
 }
 
 /** The first column of a row as text; undefined when it is NULL or there is none. */

@@ -16,6 +16,8 @@ const QUERY = message.query("SELECT pg_is_in_recovery()");
 /** Larger than any message that a check has to do with. */
 const MOST_MESSAGE_BYTES = 65_536;
 const SCRAM = "SCRAM-SHA-256";
+/** SQLSTATE too_many_connections. */
+const TOO_MANY_CONNECTIONS = "53300";
 
 export function postgresDialogues(check: PostgresCheck, tls: PostgresTls): DialogueFactory {
   const keys = check.password === undefined ? undefined : new ScramKeys(check.password);
@@ -98,7 +100,7 @@ class PostgresDialogue implements Dialogue {
   #onMessage(type: string, body: Uint8Array): Turn | undefined {
     switch (type) {
       case "E":
-        return unexpected(message.errorText(body));
+        return this.#onError(body);
       case "R":
         return this.#waitsFor === "login" ? this.#authenticate(Buffer.from(body)) : undefined;
       case "Z":
@@ -111,6 +113,12 @@ class PostgresDialogue implements Dialogue {
         // Notices, parameters and the like.
         return undefined;
     }
+  }
+
+  #onError(body: Uint8Array): Turn {
+    const { text, code } = message.readError(body);
+    if (code !== TOO_MANY_CONNECTIONS) return unexpected(text);
+    return { next: "failed", cause: "busy", reason: text };
   }
 
   #authenticate(body: Buffer): Turn | undefined {

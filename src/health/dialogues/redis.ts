@@ -90,7 +90,9 @@ class RedisDialogue implements Dialogue {
     if (this.#asked === "role" && isOfCommand) return this.#ask("info");
     const shown = showBytes(Buffer.from(error, "latin1"), 80);
     const hint = error.startsWith("NOAUTH") ? "; give passwordFile" : "";
-    return unexpected(`Redis says: ${shown}${hint}`);
+    const reason = `Redis says: ${shown}${hint}`;
+    const isBusy = error.startsWith("ERR max number of clients");
+    return isBusy ? { next: "failed", cause: "busy", reason } : unexpected(reason);
   }
 
   #verdict(text: string): Turn {

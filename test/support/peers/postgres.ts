@@ -1,6 +1,14 @@
 // Real PostgreSQL servers (Debian's postgresql), with psql as their client. They refuse to run as root, so that for root
 // they run as nobody.
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../until.ts";
@@ -172,8 +180,8 @@ export async function psql(port: number, query: string): Promise<string> {
 }
 
 function childrenOf(pid: number): readonly number[] {
-  const { stdout } = Bun.spawnSync(["ps", "-o", "pid=", "--ppid", `${pid}`]);
-  return stdout.toString().split(/\s+/).filter(Boolean).map(Number);
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return children.split(" ").filter(Boolean).map(Number);
 }
 
 async function run(program: string, ...args: readonly string[]): Promise<void> {
