@@ -7,7 +7,7 @@ import { Product } from "../support/product.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
-const FAST = { intervalMs: 100, timeoutMs: 2_000 };
+const FAST = { intervalMs: 100, timeoutMs: 10_000 };
 const WHICH = "SELECT current_setting('port')";
 
 describe.skipIf(!hasPostgres())("postgres: a primary and its replica", () => {
@@ -15,7 +15,7 @@ describe.skipIf(!hasPostgres())("postgres: a primary and its replica", () => {
     await using a = await Postgres.primary({ hba: ["host all checker 127.0.0.1/32 trust"] });
     expect(await a.sql("CREATE USER checker")).toBe("");
     await using b = await Postgres.replicaOf(a);
-    const healthCheck = { kind: "postgres", user: "checker", ...FAST, fall: 2, timeoutMs: 500 };
+    const healthCheck = { kind: "postgres", user: "checker", ...FAST, fall: 3, timeoutMs: 1_500 };
     const config = proxyTo({ to: [b.port, a.port], client: { healthCheck }, top: { workers: 2 } });
     await using product = await Product.start(config);
     const which = () => psql(product.port(), WHICH);

@@ -8,7 +8,13 @@ import { Product } from "../support/product.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(40_000);
-const FAST = { intervalMs: 100, timeoutMs: 1_000 };
+const FAST = { intervalMs: 100, timeoutMs: 10_000 };
+
+interface Status {
+  readonly destinations: readonly {
+    readonly endpoints: readonly { readonly state: string; readonly reason?: string }[];
+  }[];
+}
 
 describe.skipIf(!has("redis-server") || !has("redis-cli") || !has("python3"))("redis", () => {
   test("clients reach the master; when another one takes over, they are cut and reach that one", async () => {
@@ -35,12 +41,12 @@ describe.skipIf(!has("redis-server") || !has("redis-cli") || !has("python3"))("r
 
     const cut = { reason: "endpoint_unhealthy" };
     expect(await product.metric("l5d_srv_close_reason_total", cut)).toBe(1);
-    const status = await (await product.admin("/status.json")).json();
-    expect(status).toMatchObject({
-      destinations: [
-        { endpoints: [{ state: "unhealthy", reason: "it is a replica" }, { state: "ready" }] },
-      ],
-    });
+    const status = (await (await product.admin("/status.json")).json()) as Status;
+    const states = status.destinations.flatMap(({ endpoints }) => endpoints);
+    expect(states.map(({ state, reason }) => reason ?? state).toSorted()).toEqual([
+      "it is a replica",
+      "ready",
+    ]);
   });
 
   test("without a master clients wait, and replicas get nothing", async () => {

@@ -32,7 +32,7 @@ describe.skipIf(!has("python3"))("healthCheck by TLS", () => {
   async function check(server: PeerServer, healthCheck: object, client: object): Promise<string> {
     const once = {
       intervalMs: 60_000,
-      timeoutMs: 1_000,
+      timeoutMs: 10_000,
       fall: 1,
       initially: "unhealthy",
       ...healthCheck,

@@ -5,7 +5,9 @@ const SCRIPT = join(import.meta.dir, "checked_server.py");
 
 /** What it does with each connection from now on. Replies are Latin-1. */
 export type Behaviour =
-  | { readonly kind: "close" | "reset" | "silent" | "flood" }
+  | { readonly kind: "close" | "silent" | "flood" }
+  /** After the first line. */
+  | { readonly kind: "reset" }
   /** Speaks first, and holds the connection. */
   | { readonly kind: "greet"; readonly reply: string }
   /** Answers the first line and closes. */

@@ -29,6 +29,7 @@ def serve(connection):
         kind = behaviour["kind"]
         reply = behaviour.get("reply", "").encode("latin-1")
         if kind == "reset":
+            read_head(connection)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif kind == "silent":
             held.append(connection)
