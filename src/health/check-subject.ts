@@ -47,8 +47,9 @@ export class CheckSubject {
     const startedMs = this.#clock.now();
     this.#run = new CheckRun(this.plan, this.#target, (result) => {
       this.#run = undefined;
-      this.#onResult(result, this.#clock.now() - startedMs);
+      // First: whatever becomes of the result, there is a next check.
       onDone();
+      this.#onResult(result, this.#clock.now() - startedMs);
     });
   }
 
