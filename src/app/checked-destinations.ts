@@ -13,6 +13,8 @@ import { openFilesLimit } from "./descriptor-limit.ts";
 
 const MOST_CHECKS_AT_A_TIME = 256;
 const LEAST_CHECKS_AT_A_TIME = 8;
+/** Endpoints are forgotten one by one, thousands of them maybe: they are looked through once for all. */
+const SETTLE_MS = 100;
 
 /** Checks that may be under way at a time: a small part of the file descriptors. */
 export function checksAtATime(): number {
@@ -37,7 +39,9 @@ export interface CheckParts {
 /** Health checks of destinations, and of those that have none. */
 export class CheckedDestinations {
   readonly #byDestination = new Map<Destination, DestinationHealth>();
+  readonly #unsettled = new Set<DestinationHealth>();
   #checks: HealthChecks | undefined;
+  #clock: Clock | undefined;
 
   /** Makes ready the checks of those that have some. To be called once, before `apply`. */
   async prepare(all: Iterable<Configured>, parts: CheckParts): Promise<void> {
@@ -49,6 +53,7 @@ export class CheckedDestinations {
       import("../health/destination-health.ts"),
     ]);
     const log = logger("health");
+    this.#clock = clock;
     const maxUnderWay = checksAtATime();
     this.#checks = new checks.HealthChecks({ clock, rng, log, registry, maxUnderWay });
     for (const { destination, client } of checked) {
@@ -81,9 +86,12 @@ export class CheckedDestinations {
     health?.settle();
   }
 
-  /** Endpoints of a destination may have been forgotten. */
-  settle(destination: Destination): void {
-    this.#byDestination.get(destination)?.settle();
+  /** Endpoints of a destination may have been forgotten: their checks end soon. */
+  settleSoon(destination: Destination): void {
+    const health = this.#byDestination.get(destination);
+    if (health === undefined) return;
+    if (this.#unsettled.size === 0) this.#clock?.after(SETTLE_MS, () => this.#settle());
+    this.#unsettled.add(health);
   }
 
   /** Why an endpoint is unhealthy, or failed its last check; undefined when all is well. */
@@ -93,5 +101,10 @@ export class CheckedDestinations {
 
   stop(): void {
     this.#checks?.stop();
+  }
+
+  #settle(): void {
+    for (const health of this.#unsettled) health.settle();
+    this.#unsettled.clear();
   }
 }

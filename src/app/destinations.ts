@@ -99,14 +99,14 @@ export class Destinations {
 
   released(worker: number, id: number, epoch: number): void {
     for (const { destination } of this.#followed.values()) {
-      if (destination.released(worker, id, epoch)) this.#health.settle(destination);
+      if (destination.released(worker, id, epoch)) this.#health.settleSoon(destination);
     }
   }
 
   workerDied(worker: number): void {
     for (const { destination } of this.#followed.values()) {
       destination.workerDied(worker);
-      this.#health.settle(destination);
+      this.#health.settleSoon(destination);
     }
   }
 

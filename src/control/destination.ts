@@ -106,6 +106,11 @@ export class Destination {
     this.#send({ branches, added, changed, removed }, this.#broadcast);
   }
 
+  /** The ids of an address, one for each branch that has it; retired ones included. */
+  idsOf(address: EndpointAddress): readonly number[] {
+    return this.#entriesOf(address).map(({ spec }) => spec.id);
+  }
+
   /** Active checks find an address up or down. It stays so until they say otherwise, resolved or not. */
   setHealth(address: EndpointAddress, healthy: boolean): void {
     const key = addressKey(address);
@@ -216,11 +221,9 @@ export class Destination {
 
   /** Tells workers of endpoints whose state is no longer what they know. */
   #refresh(address: EndpointAddress): void {
-    // By branch, as checks may change thousands of addresses one by one.
-    const changed = Array.from(this.#branchIds.values()).flatMap((branch) => {
-      const entry = this.#entries.get(keyOf(branch, address));
-      const change = entry && this.#update(entry);
-      return entry?.removal !== undefined || change === undefined ? [] : [change];
+    const changed = this.#entriesOf(address).flatMap((entry) => {
+      const change = this.#update(entry);
+      return entry.removal !== undefined || change === undefined ? [] : [change];
     });
     if (changed.length === 0) return;
     const branches = (this.#bound?.branches ?? []).map(({ id, weight }) => ({
@@ -228,6 +231,13 @@ export class Destination {
       weight,
     }));
     this.#send({ branches, added: [], changed, removed: [] }, this.#broadcast);
+  }
+
+  /** By branch, not by looking through all: checks may change thousands of addresses one by one. */
+  #entriesOf(address: EndpointAddress): readonly Entry[] {
+    return Array.from(this.#branchIds.values()).flatMap(
+      (branch) => this.#entries.get(keyOf(branch, address)) ?? [],
+    );
   }
 
   /** Makes the entry's spec current; answers what has changed, if anything. */

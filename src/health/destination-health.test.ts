@@ -41,6 +41,7 @@ function setup(settings: Partial<Settings> = {}, check: CheckKind = { kind: "tcp
       router: "rt",
       path: "/svc/web",
       endpoints,
+      idsOf: ({ port }) => endpoints.flatMap(({ spec }) => (spec.port === port ? [spec.id] : [])),
       setHealth: ({ port }, healthy) => told.push(`${port} ${healthy ? "healthy" : "unhealthy"}`),
     },
     settings: { check, initially: "healthy", onUnhealthy: "keep", intervalMs: 1_000, ...settings },

@@ -34,7 +34,9 @@ export interface CheckedDestination {
   readonly router: string;
   readonly path: string;
   /** Those that a worker may know, retired ones included. */
-  readonly endpoints: readonly { readonly spec: CheckedAddress & { readonly id: number } }[];
+  readonly endpoints: readonly { readonly spec: CheckedAddress }[];
+  /** The ids that workers know an address by. */
+  idsOf(address: CheckedAddress): readonly number[];
   setHealth(address: CheckedAddress, healthy: boolean): void;
 }
 
@@ -156,13 +158,8 @@ export class DestinationHealth {
     // First that it gets no more, then what becomes of those that it has.
     destination.setHealth(address, healthy);
     if (healthy || settings.onUnhealthy === "keep") return;
-    const ids = destination.endpoints.filter(({ spec }) => keyOf(spec) === key);
-    if (ids.length > 0) {
-      onDemoted(
-        ids.map(({ spec }) => spec.id),
-        settings.onUnhealthy,
-      );
-    }
+    const ids = destination.idsOf(address);
+    if (ids.length > 0) onDemoted(ids, settings.onUnhealthy);
   }
 
   #isHealthy({ state }: Membership): boolean {
