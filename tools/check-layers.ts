@@ -21,6 +21,7 @@ export const MAY_IMPORT = {
   admin: ["lib", "telemetry"],
   router: ["lib", "telemetry", "naming", "balancer", "config"],
   discovery: ["lib", "telemetry", "naming", "config"],
+  health: ["lib", "telemetry", "config", "transport", "proxy/proxy-protocol/outgoing.ts"],
   wire: ["lib", "naming", "config", "telemetry:types", "admission:types"],
   proxy: ["lib", "telemetry", "naming", "transport", "admission", "balancer", "router", "config"],
   control: [
@@ -54,6 +55,7 @@ export const MAY_IMPORT = {
     "discovery",
     "admission",
     "control",
+    "health",
     "admin",
     "wire",
     "transport/bind.ts",

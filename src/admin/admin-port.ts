@@ -40,6 +40,8 @@ export interface EndpointStatus {
   readonly state: "ready" | "ejected" | "unhealthy" | "disabled" | "retired";
   /** Where a worker has ejected it, or would have; missing where nothing is held against it. */
   readonly ejection?: EjectionStatus | undefined;
+  /** Why it is unhealthy, or failed its last health check; missing when it did not. */
+  readonly reason?: string | undefined;
 }
 
 /** What is done about an endpoint that fails, as the status page shows it. */

@@ -5,7 +5,7 @@ import { parseJson } from "../lib/json.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { AdminPort } from "./admin-port.ts";
 import { refusalOf } from "./guard.ts";
-import { type AdminRequest, type AdminRoute, type Answer } from "./answer.ts";
+import type { AdminRequest, AdminRoute, Answer } from "./answer.ts";
 import { ADMIN_ROUTES } from "./routes.ts";
 
 /** A route whose answer needs nothing more. */

@@ -11,6 +11,7 @@ const ENDPOINT: EndpointStatus = {
   connects: 415,
   failures: 92,
   state: "ready",
+  reason: undefined,
 };
 const DESTINATION: DestinationStatus = {
   router: "default",

@@ -158,9 +158,9 @@ function branchList({ path, branches }: DestinationStatus): string {
 
 function endpointTable(endpoints: readonly EndpointStatus[]): string {
   const rows = endpoints.map(
-    ({ address, weight, connections, connects, failures, state, ejection }) =>
+    ({ address, weight, connections, connects, failures, state, ejection, reason }) =>
       `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">` +
-      `${escape(state + ejectionText(ejection))}</td>` +
+      `${escape(state + ejectionText(ejection))}${reason === undefined ? "" : `: ${escape(reason)}`}</td>` +
       [weight, connections, connects, failures]
         .map((number) => `<td class="n">${escape(String(number))}</td>`)
         .join("") +

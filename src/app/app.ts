@@ -186,6 +186,7 @@ export class App implements AdminPort {
       namers: this.#destinations.namers,
       drains: this.#drains.status(),
       refusals: this.#limits.servers.refusals(),
+      reason: (destination, address) => this.#destinations.reason(destination, address),
     });
   }
 
@@ -352,7 +353,8 @@ export class App implements AdminPort {
     const { config } = this.#parts;
     const warm = this.#destinations.warmConnections;
     const copies = this.#servers.length * (1 + config.workers);
-    const left = descriptorsForSessions(config.workers, warm + copies);
+    const checks = this.#destinations.checksAtATime;
+    const left = descriptorsForSessions(config.workers, warm + copies + checks);
     const least = 2 * config.workers;
     if (left >= least) return left;
     this.#log.warn("very few file descriptors: raise the limit (ulimit -n)", () => ({

@@ -1,9 +1,10 @@
 // The destinations of all routers on the control thread: each followed from the start, so that the first client does
 // not wait for its resolution.
 import { clientFor } from "../config/client-for.ts";
+import { withoutSecrets } from "../config/health-check.ts";
 import type { Config, DestinationConfig, DrainConfig, RouterConfig } from "../config/types.ts";
 import { Bindings } from "../control/bindings.ts";
-import { Destination } from "../control/destination.ts";
+import { Destination, type EndpointAddress } from "../control/destination.ts";
 import { EndpointRows } from "../control/endpoint-rows.ts";
 import { shareOf } from "../control/share.ts";
 import { createInterpreter } from "../discovery/create.ts";
@@ -13,6 +14,7 @@ import type { Rng } from "../lib/rng.ts";
 import type { LoggerFactory } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { AddDestination, ToWorker } from "../wire/messages.ts";
+import { CheckedDestinations, checksAtATime, type Configured } from "./checked-destinations.ts";
 import type { Drains } from "./drains.ts";
 
 /** What destinations are made of. */
@@ -23,19 +25,15 @@ export interface DestinationsParts {
   readonly rng: Rng;
   readonly logger: LoggerFactory;
   readonly broadcast: (message: ToWorker) => void;
-  /** For the sessions of endpoints that leave their name. */
-  readonly drains: Pick<Drains, "removed" | "returned">;
-}
-
-interface Followed {
-  readonly destination: Destination;
-  readonly client: DestinationConfig;
+  /** For the sessions of endpoints that leave their name, or turn out to be unhealthy. */
+  readonly drains: Pick<Drains, "removed" | "returned" | "demoted">;
 }
 
 export class Destinations {
   readonly #parts: DestinationsParts;
   readonly #rows: EndpointRows;
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed = new Map<string, Configured>();
+  readonly #health = new CheckedDestinations();
   readonly #bindings: Bindings[] = [];
   readonly #stops: (() => void)[] = [];
   #namers: NamerSet | undefined;
@@ -59,6 +57,7 @@ export class Destinations {
       const log = logger("discovery");
       this.#namers = await createNamers(config.namers, { registry, clock, rng, log });
     }
+    await this.#health.prepare(this.#followed.values(), this.#parts);
     for (const router of config.routers) await this.#followRouter(router);
   }
 
@@ -81,6 +80,17 @@ export class Destinations {
       .map(({ client }) => client.drain);
   }
 
+  /** Health checks that may be under way at a time. */
+  get checksAtATime(): number {
+    const clients = Array.from(this.#followed.values(), ({ client }) => client);
+    return clients.some(({ healthCheck }) => healthCheck !== undefined) ? checksAtATime() : 0;
+  }
+
+  /** Why an endpoint is unhealthy, or failed its last check; undefined when all is well. */
+  reason(destination: Destination, address: EndpointAddress): string | undefined {
+    return this.#health.reason(destination, address);
+  }
+
   /** The id of a router's destination. */
   idOf(router: string, path: string): number | undefined {
     return this.#followed.get(keyOf(router, path))?.destination.id;
@@ -98,11 +108,16 @@ export class Destinations {
   }
 
   released(worker: number, id: number, epoch: number): void {
-    for (const { destination } of this.#followed.values()) destination.released(worker, id, epoch);
+    for (const { destination } of this.#followed.values()) {
+      if (destination.released(worker, id, epoch)) this.#health.settleSoon(destination);
+    }
   }
 
   workerDied(worker: number): void {
-    for (const { destination } of this.#followed.values()) destination.workerDied(worker);
+    for (const { destination } of this.#followed.values()) {
+      destination.workerDied(worker);
+      this.#health.settleSoon(destination);
+    }
   }
 
   /** Makes the ages of resolutions current, for whoever reads the metrics. */
@@ -114,6 +129,7 @@ export class Destinations {
   /** Follows names no more. */
   stop(): void {
     for (const stop of this.#stops) stop();
+    this.#health.stop();
   }
 
   async #followRouter(router: RouterConfig): Promise<void> {
@@ -132,7 +148,9 @@ export class Destinations {
     this.#bindings.push(bindings);
     for (const { destination } of this.#followed.values()) {
       if (destination.router !== label) continue;
-      this.#stops.push(bindings.follow(destination.path, (state) => destination.apply(state)));
+      this.#stops.push(
+        bindings.follow(destination.path, (state) => this.#health.apply(destination, state)),
+      );
     }
   }
 
@@ -182,6 +200,8 @@ function addDestination(
       // In fractions: a worker without any share could not let a session try another endpoint.
       minRetriesPerSec: client.retryBudget.minRetriesPerSec / workers,
     },
+    // Checks are made here.
+    healthCheck: client.healthCheck && withoutSecrets(client.healthCheck),
   };
   return { type: "add-destination", destination: id, router, path, config };
 }

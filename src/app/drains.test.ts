@@ -149,3 +149,20 @@ describe("Drains", () => {
     expect(drains.status()).toEqual([]);
   });
 });
+
+describe("Drains of unhealthy endpoints", () => {
+  test("cut their sessions and whatever has no session yet, or drain as the destination says", () => {
+    const { drains, sent } = setup();
+    drains.demoted(WEB, [1, 2], "cut", DRAIN);
+    expect(sent).toMatchObject([
+      { type: "cut-connections", destination: 4, endpoints: [1, 2] },
+      { type: "end-sessions", selector: { endpoints: [1, 2] }, reason: "endpoint_unhealthy" },
+    ]);
+    drains.demoted(WEB, [3], "drain", DRAIN);
+    expect(sent.at(-1)).toMatchObject({
+      selector: { endpoints: [3] },
+      how: { kind: "drain", windowMs: 1_000 },
+      reason: "drained",
+    });
+  });
+});

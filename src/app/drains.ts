@@ -95,6 +95,22 @@ export class Drains {
     });
   }
 
+  /** Checks have found endpoints of a destination unhealthy: ends what sessions they have. */
+  demoted(
+    { id, path }: Destination,
+    endpoints: readonly number[],
+    kind: EndHow["kind"],
+    config: DrainConfig,
+  ): Ending {
+    const count = `${endpoints.length} unhealthy ${endpoints.length === 1 ? "endpoint" : "endpoints"}`;
+    const what = `${count} of ${path}`;
+    if (kind === "drain") {
+      return this.#parts.sessions.end({ endpoints }, { ...config, kind }, "drained", what);
+    }
+    this.#parts.broadcast({ type: "cut-connections", destination: id, endpoints });
+    return this.#parts.sessions.end({ endpoints }, { kind }, "endpoint_unhealthy", what);
+  }
+
   /** Endpoints are resolved again: their sessions stay, except those that are being ended already. */
   returned(ids: readonly number[]): void {
     for (const id of ids) {

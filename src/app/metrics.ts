@@ -87,7 +87,8 @@ function endpointCounts(destinations: readonly Destination[]): MetricFamily[] {
   return [
     count(
       BALANCER_METRICS.available,
-      ({ spec, retired, row }) => !retired && row.ejected === 0 && spec.weight > 0,
+      ({ spec, retired, row }) =>
+        !retired && row.ejected === 0 && spec.weight > 0 && spec.healthy && spec.enabled,
     ),
     count(BALANCER_METRICS.failed, isEjected),
     count(BALANCER_METRICS.retired, ({ retired }) => retired),

@@ -7,7 +7,7 @@ import type {
   Status,
   UpgradeStatus,
 } from "../admin/admin-port.ts";
-import type { Destination } from "../control/destination.ts";
+import type { Destination, EndpointAddress } from "../control/destination.ts";
 import type { ServerRefusals } from "../control/limits.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -30,6 +30,8 @@ export interface StatusParts {
   readonly namers: readonly NamerStatus[];
   readonly drains: readonly DrainStatus[];
   readonly refusals: readonly ServerRefusals[];
+  /** Why an endpoint is unhealthy, or failed its last check. */
+  readonly reason: (destination: Destination, address: EndpointAddress) => string | undefined;
 }
 
 export function statusOf(parts: StatusParts): Status {
@@ -46,9 +48,7 @@ export function statusOf(parts: StatusParts): Status {
       dstName: config.dstName,
       tls: config.tls !== undefined,
     })),
-    destinations: parts.destinations.map((destination) =>
-      destinationStatus(destination, parts.nowMs, parts.wallMs),
-    ),
+    destinations: parts.destinations.map((destination) => destinationStatus(destination, parts)),
     namers: parts.namers,
     drains: parts.drains,
     refusals: parts.refusals,
@@ -57,8 +57,7 @@ export function statusOf(parts: StatusParts): Status {
 
 function destinationStatus(
   destination: Destination,
-  nowMs: number,
-  wallMs: number,
+  { nowMs, wallMs, reason }: StatusParts,
 ): DestinationStatus {
   const { router, path, bound, endpoints } = destination;
   const confirmedMs = bound?.lastConfirmedMs;
@@ -84,6 +83,7 @@ function destinationStatus(
       failures: row.failures,
       state: stateOf(spec, row.ejected, retired),
       ejection: ejectionOf(row, wallMs),
+      reason: reason(destination, spec),
     })),
   };
 }

@@ -577,6 +577,49 @@ describe("Balancer with changing endpoints", () => {
   });
 });
 
+describe("Balancer whose connections to an endpoint are cut", () => {
+  test("gives up the attempt of one who waits, who gets another endpoint", () => {
+    const { balancer, connector, endpoint, add, acquire } = setup();
+    const [a, b] = [endpoint(1), endpoint(2)];
+    add(a, b);
+    const { waiter } = acquire();
+    const [first] = connector.attempts;
+    const cut = first?.target.port === a.target.port ? a : b;
+    const changed = [{ id: cut.id, weight: 1, healthy: false, enabled: true }];
+    balancer.update({ known: true, branches: ALL, added: [], changed, removed: [] });
+    expect(first?.aborted).toBe(false);
+    balancer.cut(new Set([cut.id]));
+    expect([first?.aborted, cut.load, connector.attempts.length]).toEqual([true, 0, 2]);
+    connector.last.succeed();
+    expect(waiter.connection?.endpoint).toBe(cut === a ? b : a);
+  });
+
+  test("leaves those alone who wait for another one, and lets those wait who have no other", () => {
+    const { balancer, connector, endpoint, add, acquire, metrics } = setup();
+    add(endpoint(1));
+    const { waiter } = acquire();
+    balancer.cut(new Set([2]));
+    expect(connector.last.aborted).toBe(false);
+    const changed = [{ id: 1, weight: 1, healthy: false, enabled: true }];
+    balancer.update({ known: true, branches: ALL, added: [], changed, removed: [] });
+    balancer.cut(new Set([1]));
+    expect([connector.last.aborted, waiter.refused, metrics.waiters.value]).toEqual([
+      true,
+      undefined,
+      1,
+    ]);
+    balancer.update({
+      known: true,
+      branches: ALL,
+      added: [],
+      changed: [{ id: 1, weight: 1, ...UP }],
+      removed: [],
+    });
+    connector.last.succeed();
+    expect(waiter.connection).toBeDefined();
+  });
+});
+
 describe("Balancer with minConnections", () => {
   test("connects ahead, hands connections out, and makes new ones in their place", () => {
     const { connector, endpoint, add, acquire, metrics } = setup({ minConnections: 2 });
@@ -641,6 +684,25 @@ describe("Balancer with minConnections", () => {
     remove(1, 4);
     expect(socket.state).toBe("closed");
     expect(released).toEqual([[1, 4]]);
+  });
+
+  test("keeps none of an endpoint that turns unhealthy, neither those that stand nor those being made", () => {
+    const { balancer, connector, endpoint, add, metrics } = setup({ minConnections: 2 });
+    add(endpoint(1));
+    const socket = connector.attempts[0]?.succeed();
+    const changed = [{ id: 1, weight: 1, healthy: false, enabled: true }];
+    balancer.update({ known: true, branches: ALL, added: [], changed, removed: [] });
+    expect(socket?.state).toBe("closed");
+    expect(connector.attempts[1]?.aborted).toBe(true);
+    expect([metrics.warm.value, metrics.pending.value, metrics.open.value]).toEqual([0, 0, 0]);
+    balancer.update({
+      known: true,
+      branches: ALL,
+      added: [],
+      changed: [{ id: 1, weight: 1, ...UP }],
+      removed: [],
+    });
+    expect(connector.attempts).toHaveLength(4);
   });
 
   test("ends all of them and all timers when it stops idling", () => {

@@ -207,6 +207,14 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     this.metrics.updateTime.observe((this.clock.now() - startedMs) * 1000);
   }
 
+  /** Ends connections to these endpoints that nobody has yet: warm ones, and those being made, whose waits go on. */
+  cut(endpoints: ReadonlySet<number>): void {
+    const isCut = ({ endpoint }: EndpointConnection): boolean => endpoints.has(endpoint.id);
+    this.#warm.drop(isCut);
+    for (const wait of this.#waits) wait.giveUp(isCut);
+    this.#warm.refill();
+  }
+
   /** An endpoint that is known here, retired ones included. */
   find(id: number): Endpoint | undefined {
     return this.#pool.find(id);
@@ -338,7 +346,10 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
       this.#pool.change(endpoint, condition);
       const isBack = !couldBe && mayBePicked(endpoint);
       if (isBack && endpoint.state === "ready") this.#slowStart.recovered(endpoint);
-      else if (couldBe && !mayBePicked(endpoint)) this.#slowStart.end(endpoint);
+      else if (couldBe && !mayBePicked(endpoint)) {
+        this.#slowStart.end(endpoint);
+        this.#dropWarm(endpoint);
+      }
       hasNew ||= isBack;
     }
     for (const endpoint of added) this.#add(endpoint);
@@ -359,8 +370,12 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     this.#ejector.retired(endpoint);
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
-    this.#warm.drop((connection) => connection.endpoint === endpoint);
+    this.#dropWarm(endpoint);
     this.#releaseIfUnused(endpoint);
+  }
+
+  #dropWarm(endpoint: Endpoint): void {
+    this.#warm.drop((connection) => connection.endpoint === endpoint);
   }
 
   #release(endpoint: Endpoint): void {

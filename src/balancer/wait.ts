@@ -106,6 +106,15 @@ export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
     this.#connection?.abort();
   }
 
+  /** Gives up the attempt that is being made if it may not be used any more, and tries another endpoint. */
+  giveUp(unusable: (connection: EndpointConnection) => boolean): void {
+    const connection = this.#connection;
+    if (this.#over || connection === undefined || !unusable(connection)) return;
+    this.#connection = undefined;
+    connection.abort();
+    this.advance();
+  }
+
   /** Ends the wait with a refusal. */
   refuse(reason: RefuseReason): void {
     if (this.#over) return;

@@ -70,6 +70,10 @@ export class WarmPool {
   drop(unusable: (connection: EndpointConnection) => boolean): void {
     for (const idle of this.#idle.filter(({ connection }) => unusable(connection)))
       idle.socket.close();
+    for (const connection of [...this.#pending].filter(unusable)) {
+      this.#pending.delete(connection);
+      connection.abort();
+    }
   }
 
   /** Closes everything. */

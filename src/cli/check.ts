@@ -141,6 +141,11 @@ function describeClient(client: DestinationConfig): string {
     ...(client.proxyProtocol === undefined
       ? []
       : [`with a PROXY header of version ${client.proxyProtocol.version}`]),
+    ...(client.healthCheck === undefined
+      ? []
+      : [
+          `checked by ${client.healthCheck.check.kind} every ${time(client.healthCheck.intervalMs)}`,
+        ]),
   ];
   return parts.join(", ");
 }

@@ -28,11 +28,11 @@ function problems(text: string): readonly string[] {
 const USUAL = { kind: "equalJittered", minMs: 5_000, maxMs: 300_000 } as const;
 
 describe("failureAccrual", () => {
-  test("has linkerd's backoff where it names none, and half of the endpoints at most", () => {
+  test("has linkerd's backoff where it names none, and all endpoints but the last at most", () => {
     expect(settings("failureAccrual: {kind: io.l5d.consecutiveFailures}").accrual).toEqual({
       rule: { kind: "consecutiveFailures", failures: 5 },
       backoff: USUAL,
-      maxEjectedPercent: 50,
+      maxEjectedPercent: 100,
       dryRun: false,
     });
   });
@@ -131,12 +131,12 @@ describe("slowStart and panicThresholdPercent", () => {
     expect(problems(keys("panicThresholdPercent: 100.5"))).toHaveLength(1);
   });
 
-  test("warn where ejection alone may lead to panic", () => {
-    expect(problems(keys("panicThresholdPercent: 51"))).toEqual([
-      "ejection alone can make /svc/a panic: maxEjectedPercent 50 may leave 50 %, " +
-        "which is less than panicThresholdPercent 51",
+  test("warn where a check of roles leaves no room for panic", () => {
+    const role = "healthCheck: {kind: redis, role: master}";
+    expect(problems(keys(`panicThresholdPercent: 50, ${role}`))).toEqual([
+      "panicThresholdPercent has no effect beside a check of roles: an endpoint of another role is never picked",
     ]);
+    expect(settings(`panicThresholdPercent: 50, ${role}`).panicThresholdPercent).toBe(0);
     expect(problems(keys("panicThresholdPercent: 50"))).toEqual([]);
-    expect(problems(keys("panicThresholdPercent: 100, failureAccrual: {kind: none}"))).toEqual([]);
   });
 });

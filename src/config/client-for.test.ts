@@ -11,6 +11,7 @@ describe("clientFor()", () => {
     expect(clientFor([{ prefix: "/svc/a", maxWaiters: 1 }], "/svc/b")).toEqual({
       tls: undefined,
       proxyProtocol: undefined,
+      healthCheck: undefined,
       connectTimeoutMs: 3_000,
       maxWaiters: 1_000_000,
       minConnections: 0,
@@ -19,7 +20,7 @@ describe("clientFor()", () => {
       accrual: {
         rule: { kind: "consecutiveFailures", failures: 5 },
         backoff: { kind: "constant", ms: 60_000 },
-        maxEjectedPercent: 50,
+        maxEjectedPercent: 100,
         dryRun: false,
       },
       slowStart: { windowMs: 0, minShare: 0.1 },
@@ -66,7 +67,7 @@ describe("clientFor()", () => {
     expect(of(fast, slow, penalty)).toEqual({
       rule: { kind: "consecutiveFailures", failures: 5 },
       backoff: { kind: "constant", ms: 7_000 },
-      maxEjectedPercent: 50,
+      maxEjectedPercent: 100,
       dryRun: false,
     });
     expect(of({ prefix: "/", failFast: { failurePenaltyMs: 0 } }).rule).toEqual({ kind: "none" });

@@ -3,6 +3,7 @@ import { pathStartsWith } from "../naming/path.ts";
 import type { AccrualConfig, FailFastRule } from "./accrual-types.ts";
 import { DEFAULTS, limit, seconds } from "./defaults.ts";
 import { retryBudgetOf } from "./compile-retries.ts";
+import { isRoleCheck } from "./health-check.ts";
 import { drain, socketOptions } from "./compile-sessions.ts";
 import type { ClientConfig, DestinationConfig } from "./types.ts";
 
@@ -22,13 +23,14 @@ const UNRULED: Omit<DestinationConfig, "accrual"> = {
   proxyProtocol: undefined,
   socketOptions: socketOptions(DEFAULTS.socketOptions),
   drain: drain(DEFAULTS.drain),
+  healthCheck: undefined,
 };
 
 /**
  * The settings for the destination `path`: defaults, overlaid by every rule whose prefix covers it, in the order of the
- * file, so that later rules win key by key. `tls`, `loadBalancer`, `failureAccrual`, `slowStart`, `socketOptions` and
- * `drain` are one key each: a later one replaces an earlier one whole. Of `failFast` and `failureAccrual` the later
- * replaces the earlier.
+ * file, so that later rules win key by key. `tls`, `loadBalancer`, `failureAccrual`, `slowStart`, `socketOptions`, `drain`
+ * and `healthCheck` are one key each: a later one replaces an earlier one whole. Of `failFast` and `failureAccrual` the
+ * later replaces the earlier.
  */
 export function clientFor(rules: ClientConfig, path: string): DestinationConfig {
   const merged = { ...UNRULED };
@@ -45,7 +47,9 @@ export function clientFor(rules: ClientConfig, path: string): DestinationConfig 
       fast = { ...fast, ...failFast };
     }
   }
-  return { ...merged, accrual: chosen ?? accrualOf(fast) };
+  // A replica that panic picks would get writes.
+  const panicThresholdPercent = isRoleCheck(merged.healthCheck) ? 0 : merged.panicThresholdPercent;
+  return { ...merged, panicThresholdPercent, accrual: chosen ?? accrualOf(fast) };
 }
 
 /** What `failFast` means: failures in a row, and always the same penalty. */

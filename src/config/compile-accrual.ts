@@ -1,5 +1,5 @@
 // From `failFast`, `failureAccrual` and `slowStart` to what runs, and what does not go together in them.
-import { clientFor } from "./client-for.ts";
+import { isRoleCheck } from "./health-check.ts";
 import type {
   AccrualConfig,
   AccrualRule,
@@ -93,16 +93,12 @@ function slowStartConfig({
   return { windowMs: seconds(windowSecs), minShare: minPercent / 100 };
 }
 
-/** Where ejection alone may lead to panic, in which nothing is ejected, the two numbers work against each other. */
+/** A replica that panic picks would get writes: where checks tell roles there is no panic. */
 export function checkPanic(router: RouterConfig, path: ConfigPath, problems: ProblemList): void {
-  for (const dstName of new Set(router.servers.map((server) => server.dstName))) {
-    const { accrual, panicThresholdPercent } = clientFor(router.client, dstName);
-    const { rule, dryRun, maxEjectedPercent } = accrual;
-    if (rule.kind === "none" || dryRun) continue;
-    if (100 - maxEjectedPercent >= panicThresholdPercent) continue;
+  router.client.forEach(({ panicThresholdPercent = 0, healthCheck }) => {
+    if (panicThresholdPercent === 0 || !isRoleCheck(healthCheck)) return;
     const message =
-      `ejection alone can make ${dstName} panic: maxEjectedPercent ${maxEjectedPercent} may leave ` +
-      `${100 - maxEjectedPercent} %, which is less than panicThresholdPercent ${panicThresholdPercent}`;
+      "panicThresholdPercent has no effect beside a check of roles: an endpoint of another role is never picked";
     problems.warning([...path, "client"], message);
-  }
+  });
 }

@@ -3,6 +3,7 @@ import { canonicalIp } from "../lib/address.ts";
 import { parseDtab, printDtab } from "../naming/dtab.ts";
 import { accrualKeys } from "./compile-accrual.ts";
 import { canonicalPath, canonicalPrefix } from "./canonical-path.ts";
+import { HealthCompiler } from "./compile-health.ts";
 import { LimitsCompiler, overloadConfig } from "./compile-limits.ts";
 import { NamerCompiler } from "./compile-namers.ts";
 import { TlsCompiler } from "./compile-tls.ts";
@@ -52,6 +53,7 @@ class Compiler {
   readonly #tls: TlsCompiler;
   readonly #namers: NamerCompiler;
   readonly #limits: LimitsCompiler;
+  readonly #health: HealthCompiler;
 
   constructor(around: Surroundings, problems: ProblemList) {
     const files = new PemFiles(around, problems);
@@ -59,6 +61,7 @@ class Compiler {
     this.#tls = new TlsCompiler(files, problems);
     this.#namers = new NamerCompiler(around, files, problems);
     this.#limits = new LimitsCompiler(around, problems);
+    this.#health = new HealthCompiler(around, this.#tls, problems);
   }
 
   namers(file: File): readonly NamerConfig[] {
@@ -150,7 +153,7 @@ class Compiler {
   #rule(prefix: string, connector: FileConnector, path: ConfigPath): ClientRule {
     const { tls, connectTimeoutMs, maxWaiters, minConnections } = connector;
     const { loadBalancer, proxyProtocol, retries, hostConnectionPool } = connector;
-    const { socketOptions: options, drain: draining } = connector;
+    const { socketOptions: options, drain: draining, healthCheck } = connector;
     const maxSize = hostConnectionPool?.maxSize;
     return {
       prefix,
@@ -170,6 +173,9 @@ class Compiler {
           [...path, "proxyProtocol"],
           this.#problems,
         ),
+      }),
+      ...(healthCheck && {
+        healthCheck: this.#health.healthCheck(healthCheck, [...path, "healthCheck"]),
       }),
     };
   }

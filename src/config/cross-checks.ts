@@ -7,6 +7,7 @@ import { parsePath, type PathLabels, pathStartsWith, printPath } from "../naming
 import type { PathTree } from "../naming/tree.ts";
 import { clientFor } from "./client-for.ts";
 import { checkPanic } from "./compile-accrual.ts";
+import { checkHealthChecks } from "./compile-health.ts";
 import { checkRetries } from "./compile-retries.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
@@ -31,6 +32,7 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkProxyProtocol(router, path, problems);
     checkPanic(router, path, problems);
     checkRetries(router, path, problems);
+    checkHealthChecks(router, path, problems);
   });
 }
 

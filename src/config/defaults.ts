@@ -51,13 +51,25 @@ export const DEFAULTS = {
     panicThresholdPercent: 0,
     loadBalancer: "p2c",
   },
+  healthCheck: {
+    intervalMs: 5_000,
+    timeoutMs: 2_000,
+    rise: 2,
+    // A server that says of itself that it has the role is believed at once.
+    roleRise: 1,
+    fall: 3,
+    port: 0,
+    path: "/",
+    expectStatus: ["200-399"],
+    database: "postgres",
+  },
   // As in linkerd 1.x, where it has them.
   failureAccrual: {
     failures: 5,
     constantMs: 0,
     minMs: 5_000,
     maxMs: 300_000,
-    maxEjectedPercent: 50,
+    maxEjectedPercent: 100,
     dryRun: false,
   },
   slowStart: { windowSecs: 0, minPercent: 10 },

@@ -5,6 +5,7 @@ import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
 import { failFast, failureAccrual, panicThresholdPercent, slowStart } from "./schema-accrual.ts";
 import { loadBalancer } from "./schema-balancer.ts";
+import { healthCheckSchema } from "./schema-health.ts";
 import { hostConnectionPool, retries } from "./schema-retries.ts";
 import { drain, socketOptions } from "./schema-sessions.ts";
 import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
@@ -55,6 +56,7 @@ const connector = {
   proxyProtocol: clientProxyProtocol.optional(),
   socketOptions: socketOptions("endpoints").optional(),
   drain: drain.optional(),
+  healthCheck: healthCheckSchema(clientTls).optional(),
 };
 
 /** Settings of connections to endpoints. */

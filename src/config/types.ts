@@ -2,6 +2,7 @@
 // Every default is already applied, every file already read, every unit stands in the name.
 
 import type { AccrualConfig, FailFastRule, SlowStartConfig } from "./accrual-types.ts";
+import type { HealthCheckConfig } from "./health-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
 
 /** A whole configuration. */
@@ -239,6 +240,7 @@ export interface ClientRule {
   readonly panicThresholdPercent?: number;
   readonly loadBalancer?: LoadBalancerConfig;
   readonly proxyProtocol?: ClientProxyProtocolConfig;
+  readonly healthCheck?: HealthCheckConfig;
   readonly socketOptions?: SocketOptions;
   readonly drain?: DrainConfig;
 }
@@ -316,4 +318,6 @@ export interface DestinationConfig {
   readonly proxyProtocol: ClientProxyProtocolConfig | undefined;
   readonly socketOptions: SocketOptions;
   readonly drain: DrainConfig;
+  /** Undefined: endpoints are not checked. */
+  readonly healthCheck: HealthCheckConfig | undefined;
 }

@@ -97,6 +97,7 @@ describe("Destination", () => {
     const both = boundTo({ "/a": [at(1)], "/b": [at(1, 3), at(2)] });
     destination.apply(both);
     destination.setHealth(at(1), false);
+    expect([destination.idsOf(at(1)), destination.idsOf(at(9))]).toEqual([[1, 2], []]);
     expect(last()?.changed).toEqual([
       { id: 1, weight: 1, healthy: false, enabled: true },
       { id: 2, weight: 3, healthy: false, enabled: true },

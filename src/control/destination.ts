@@ -117,6 +117,11 @@ export class Destination {
     if (removed.length > 0) this.#onRemoved(removed.map(({ id }) => id));
   }
 
+  /** The ids of an address, one for each branch that has it; retired ones included. */
+  idsOf(address: EndpointAddress): readonly number[] {
+    return this.#entriesOf(address).map(({ spec }) => spec.id);
+  }
+
   /** Active checks find an address up or down. It stays so until they say otherwise, resolved or not. */
   setHealth(address: EndpointAddress, healthy: boolean): void {
     const key = addressKey(address);
@@ -140,15 +145,19 @@ export class Destination {
     this.#send({ branches, added, changed: [], removed: [] }, send);
   }
 
-  /** A worker has no connection any more to an endpoint that was removed. */
-  released(worker: number, id: number, epoch: number): void {
+  /**
+   * A worker has no connection any more to an endpoint that was removed. Answers whether it was the last one, so that the
+   * endpoint is forgotten.
+   */
+  released(worker: number, id: number, epoch: number): boolean {
     const entry = this.#byId.get(id);
-    if (entry?.removal?.epoch !== epoch) return;
+    if (entry?.removal?.epoch !== epoch) return false;
     entry.removal.waitingFor.delete(worker);
-    if (entry.removal.waitingFor.size > 0) return;
+    if (entry.removal.waitingFor.size > 0) return false;
     this.#entries.delete(keyOf(entry.spec.branch, entry.spec));
     this.#byId.delete(id);
     this.#rows.free(entry.spec);
+    return true;
   }
 
   /** A worker has died: its load is gone, and it will release nothing any more. */
@@ -234,15 +243,23 @@ export class Destination {
 
   /** Tells workers of endpoints whose state is no longer what they know. */
   #refresh(address: EndpointAddress): void {
-    const changed = Array.from(this.#entries.values()).flatMap((entry) => {
-      const { spec, removal } = entry;
-      if (spec.ip !== address.ip || spec.port !== address.port) return [];
+    const changed = this.#entriesOf(address).flatMap((entry) => {
       const change = this.#update(entry);
-      return removal !== undefined || change === undefined ? [] : [change];
+      return entry.removal !== undefined || change === undefined ? [] : [change];
     });
     if (changed.length === 0) return;
-    const branches = this.#numberBranches(this.#bound?.branches ?? []);
+    const branches = (this.#bound?.branches ?? []).map(({ id, weight }) => ({
+      branch: this.#branchIds.get(id) ?? 0,
+      weight,
+    }));
     this.#send({ branches, added: [], changed, removed: [] }, this.#broadcast);
+  }
+
+  /** By branch, not by looking through all: checks may change thousands of addresses one by one. */
+  #entriesOf(address: EndpointAddress): readonly Entry[] {
+    return Array.from(this.#branchIds.values()).flatMap(
+      (branch) => this.#entries.get(keyOf(branch, address)) ?? [],
+    );
   }
 
   /** Makes the entry's spec current; answers what has changed, if anything. */

@@ -72,6 +72,11 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     return this.#extras?.outgoing?.bytes;
   }
 
+  /** The endpoint that was found for it; undefined before. */
+  get endpointId(): number | undefined {
+    return this.#connection?.endpoint.id;
+  }
+
   /** Begins: waits for the header or the handshake, or looks for an endpoint. Answers who owns the accepted socket. */
   start(): HandshakeOwner {
     const { connectDeadlines, metrics, incoming, admission } = this.#context;

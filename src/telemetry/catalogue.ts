@@ -2,6 +2,7 @@
 // docs/reference/metrics.md is generated from it.
 import { BALANCER_METRICS, ENDPOINT_METRICS } from "./catalogue/balancer.ts";
 import { EJECTION_METRICS } from "./catalogue/ejection.ts";
+import { HEALTH_METRICS } from "./catalogue/health.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
 import { DRAIN_METRICS, ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
@@ -17,6 +18,7 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   BALANCER_METRICS,
   ENDPOINT_METRICS,
   EJECTION_METRICS,
+  HEALTH_METRICS,
   NAMERD_METRICS,
   PROCESS_METRICS,
 ].flatMap((group): MetricDefinition[] => Object.values(group));

@@ -24,6 +24,7 @@ export const LOG_MODULES = [
   "balancer",
   "cli",
   "discovery",
+  "health",
   "http",
   "namerd",
   "namers",

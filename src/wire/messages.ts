@@ -134,6 +134,14 @@ export interface AddServer {
   readonly limits?: ServerLimits | undefined;
 }
 
+/** End connections to endpoints that no session has: warm ones, and those being made. */
+export interface CutConnections {
+  readonly type: "cut-connections";
+  readonly destination: number;
+  /** Ids. */
+  readonly endpoints: readonly number[];
+}
+
 /** Say `confirmed`: everything that was sent before is done. */
 export interface Confirm {
   readonly type: "confirm";
@@ -155,6 +163,7 @@ export type ToWorker =
   | EndpointPage
   | UpdateEndpoints
   | AddServer
+  | CutConnections
   | Confirm
   | EndSessions
   | StopEnding

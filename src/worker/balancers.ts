@@ -14,6 +14,7 @@ import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
 import type {
   AddDestination,
+  CutConnections,
   EndpointPage,
   EndpointSpec,
   UpdateEndpoints,
@@ -74,6 +75,11 @@ export class Balancers {
   /** Makes those metrics current that time changes by itself; to be called about every second. */
   sample(): void {
     for (const balancer of this.#balancers.values()) balancer.sample();
+  }
+
+  /** Ends connections to endpoints that no session has yet: warm ones, and those being made. */
+  cut({ destination, endpoints }: CutConnections): void {
+    this.#balancers.get(destination)?.cut(new Set(endpoints));
   }
 
   /** Makes no connections without a session any more: for the end of the process. */

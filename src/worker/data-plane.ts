@@ -64,6 +64,8 @@ export class DataPlane {
         return this.#sessions.list(message);
       case "close-server":
         return this.#servers.close(message.server);
+      case "cut-connections":
+        return this.#balancers.cut(message);
       case "confirm":
         return this.#parts.send({ type: "confirmed" });
       case "drain":

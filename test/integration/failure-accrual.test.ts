@@ -101,12 +101,14 @@ describe.skipIf(!has("python3"))("failure accrual", () => {
     expect(lines.map((line) => line["failures"]).slice(0, 2)).toEqual(["2 in a row", "3 in a row"]);
   });
 
-  test("leaves half of the endpoints in when more are dead, and no client notices", async () => {
+  test("leaves in what is beyond the share when more are dead, and no client notices", async () => {
     const good = [await python.serve("greet", "a"), await python.serve("greet", "b")];
     const dead: number[] = [];
     for (let count = 0; count < 6; count += 1) dead.push(await python.deadPort());
     const to = [...dead, ...good.map(({ port }) => port)];
-    await using product = await Product.start(proxyTo({ to, client: accrual(2) }));
+    await using product = await Product.start(
+      proxyTo({ to, client: accrual(2, { maxEjectedPercent: 50 }) }),
+    );
     await visitUntil(product, "l5d_balancer_endpoint_failed", 4);
     const { lines } = await python.visit(product.port(), 100);
     expect((lines["a"] ?? 0) + (lines["b"] ?? 0)).toBe(100);
