@@ -6,6 +6,7 @@ import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { ConnectFailure, Connector } from "../transport/connector.ts";
+import type { TlsOptions } from "../transport/bun.ts";
 import type { Socket } from "../transport/socket.ts";
 import {
   type ConnectionContext,
@@ -15,7 +16,6 @@ import {
 import { type EjectionPolicy, Ejector } from "./ejector.ts";
 import type { Endpoint, EndpointCondition } from "./endpoint.ts";
 import type { BalancerMetrics } from "./metrics.ts";
-import type { Latencies } from "./latency.ts";
 import type { Pickers } from "./pickers.ts";
 import { type BranchWeight, Pool } from "./pool.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
@@ -35,17 +35,21 @@ export interface BalancerSettings extends EjectionPolicy {
   readonly proxyProtocol?: ClientProxyProtocolConfig | undefined;
 }
 
-/** What a balancer is made of. */
-export interface BalancerParts {
+/** What may change about a balancer while it runs. */
+export interface BalancerSetup {
   readonly settings: BalancerSettings;
   readonly pickers: Pickers;
   readonly connector: Connector;
+  /** What a probe says to the endpoint first of all. */
+  readonly probePreamble?: Uint8Array | undefined;
+}
+
+/** What a balancer is made of. */
+export interface BalancerParts extends BalancerSetup {
   readonly metrics: BalancerMetrics;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
-  /** What a probe says to the endpoint first of all. */
-  readonly probePreamble?: Uint8Array | undefined;
   /** Whether the peer of an idle connection has closed it (see transport/libc.ts). */
   readonly peerHasClosed: (socket: Socket) => boolean;
   /** The last connection to an endpoint that was removed has ended. */
@@ -64,13 +68,13 @@ export interface EndpointsUpdate {
 }
 
 /** Balances one destination on one worker. */
-export class Balancer implements ConnectionContext, WaitSource, WarmSource {
-  readonly connector: Connector;
+export class Balancer implements WaitSource, WarmSource {
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
-  readonly latencies: Latencies | undefined;
-  readonly byClient: boolean;
-  readonly #parts: BalancerParts;
+  /** Of new connections. One that was begun keeps its own: what it speaks, and who counts its waits. */
+  #connecting: ConnectionContext;
+  #setup: BalancerSetup;
+  readonly #parts: Omit<BalancerParts, keyof BalancerSetup>;
   readonly #pool: Pool;
   readonly #ejector: Ejector;
   readonly #warm: WarmPool;
@@ -79,16 +83,17 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
   /** Removed endpoints whose connections run on, with the epoch of their removal. */
   readonly #removals = new Map<Endpoint, number>();
   #known = false;
+  #onEmpty: (() => void) | undefined;
   #cancelRefill: Cancel | undefined;
 
   constructor(parts: BalancerParts) {
     const { settings, clock, rng } = parts;
-    this.#parts = parts;
-    this.connector = parts.connector;
+    const { metrics, log, peerHasClosed, onReleased } = parts;
+    this.#parts = { metrics, clock, rng, log, peerHasClosed, onReleased };
+    this.#setup = parts;
     this.clock = clock;
     this.metrics = parts.metrics;
-    this.latencies = parts.pickers.latencies;
-    this.byClient = parts.pickers.byClient;
+    this.#connecting = this.#newContext(parts);
     this.#pool = new Pool(rng, parts.pickers);
     this.#ejector = new Ejector(
       this.#pool,
@@ -97,15 +102,31 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
       (endpoint) => this.#probe(endpoint),
       (endpoint, change) => this.#onEjection(endpoint, change),
     );
-    // A warm connection belongs to no client, so where clients keep their endpoints there can be none.
-    const warm = this.byClient ? 0 : settings.minConnections;
-    this.#warm = new WarmPool(warm, this, parts.metrics);
+    this.#warm = new WarmPool(warmTarget(parts), this, parts.metrics);
     this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
   }
 
   /** What endpoints must be told of clients. */
   get proxyProtocol(): ClientProxyProtocolConfig | undefined {
-    return this.#parts.settings.proxyProtocol;
+    return this.#setup.settings.proxyProtocol;
+  }
+
+  get byClient(): boolean {
+    return this.#setup.pickers.byClient;
+  }
+
+  /**
+   * What begins from now on follows `setup`; what runs keeps what it began with. Endpoints keep their loads, failures
+   * and ejections, also when they are chosen in another way; the same `pickers` go on as they are.
+   */
+  reconfigure(setup: BalancerSetup): void {
+    const before = this.#setup;
+    this.#setup = setup;
+    this.#connecting = this.#newContext(setup);
+    this.#ejector.setPolicy(setup.settings);
+    if (setup.pickers !== before.pickers) this.#pool.setPickers(setup.pickers);
+    if (!sameTls(setup.connector.tls, before.connector.tls)) this.#warm.renew();
+    this.#warm.setTarget(warmTarget(setup));
   }
 
   /**
@@ -118,7 +139,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
       waiter.onEndpoint(warm.connection, warm.socket, warm.early);
       return undefined;
     }
-    if (this.#waits.size >= this.#parts.settings.maxWaiters) {
+    if (this.#waits.size >= this.#setup.settings.maxWaiters) {
       this.metrics.unavailable.add(1);
       waiter.onRefused("queue_full");
       return undefined;
@@ -159,6 +180,12 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#cancelRefill?.();
   }
 
+  /** Calls `onEmpty` once no endpoint is left, retired ones included: nothing is counted any more from then on. */
+  onceEmpty(onEmpty: () => void): void {
+    if (this.#removals.size === 0 && this.#pool.size === 0) return onEmpty();
+    this.#onEmpty = onEmpty;
+  }
+
   // === what waits and the warm pool use ===
 
   connect(
@@ -170,7 +197,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     const none = tried === undefined || tried.length === 0;
     const endpoint = none ? this.#pool.pick(client) : this.#pool.pickOther(tried, client);
     if (endpoint === undefined) return undefined;
-    const connection = new EndpointConnection(this, endpoint, observer);
+    const connection = new EndpointConnection(this.#connecting, endpoint, observer);
     connection.start(preamble);
     return connection;
   }
@@ -217,11 +244,21 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     return this.#parts.peerHasClosed(socket);
   }
 
-  onConnectionEnd(endpoint: Endpoint): void {
-    if (endpoint.state === "retired" && endpoint.row.ownLoad === 0) this.#release(endpoint);
+  // === endpoints ===
+
+  #newContext({ connector, pickers }: BalancerSetup): ConnectionContext {
+    return {
+      connector,
+      clock: this.clock,
+      metrics: this.metrics,
+      latencies: pickers.latencies,
+      onConnectionEnd: (endpoint) => this.#onConnectionEnd(endpoint),
+    };
   }
 
-  // === endpoints ===
+  #onConnectionEnd(endpoint: Endpoint): void {
+    if (endpoint.state === "retired" && endpoint.row.ownLoad === 0) this.#release(endpoint);
+  }
 
   /** Whether anything may be picked now that could not be before. */
   #apply({ branches, added, changed, removed }: EndpointsUpdate): boolean {
@@ -250,7 +287,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
     this.#warm.drop((connection) => connection.endpoint === endpoint);
-    this.onConnectionEnd(endpoint);
+    this.#onConnectionEnd(endpoint);
   }
 
   #release(endpoint: Endpoint): void {
@@ -259,11 +296,12 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     this.#removals.delete(endpoint);
     this.#pool.forget(endpoint);
     this.#parts.onReleased(endpoint, epoch);
+    if (this.#removals.size === 0 && this.#pool.size === 0) this.#onEmpty?.();
   }
 
   #probe(endpoint: Endpoint): void {
-    const { probePreamble } = this.#parts;
-    const connection = new EndpointConnection(this, endpoint, {
+    const { probePreamble } = this.#setup;
+    const connection = new EndpointConnection(this.#connecting, endpoint, {
       onOpen: (opened) => {
         this.#ejector.succeeded(endpoint);
         if (probePreamble !== undefined && !opened.tls) opened.socket?.write(probePreamble);
@@ -293,6 +331,16 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource {
     const { ip, port } = endpoint.target;
     this.#parts.log.debug("connect failed", () => ({ endpoint: `${ip}:${port}`, failure, detail }));
   }
+}
+
+/** A warm connection belongs to no client, so where clients keep their endpoints there can be none. */
+function warmTarget({ settings, pickers }: BalancerSetup): number {
+  return pickers.byClient ? 0 : settings.minConnections;
+}
+
+function sameTls(a: TlsOptions | undefined, b: TlsOptions | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.secureContext === b.secureContext && a.serverName === b.serverName;
 }
 
 function mayBePicked({ weight, healthy, enabled }: EndpointCondition): boolean {

@@ -20,7 +20,7 @@ export type OnEjection = (endpoint: Endpoint, change: "ejected" | "readmitted") 
 /** Follows the outcomes of all endpoints of a pool. No client waits for a probe: it is a connection of its own. */
 export class Ejector {
   readonly #pool: Pool;
-  readonly #policy: EjectionPolicy;
+  #policy: EjectionPolicy;
   readonly #clock: Clock;
   readonly #probe: Probe;
   readonly #onEjection: OnEjection;
@@ -38,6 +38,11 @@ export class Ejector {
     this.#clock = clock;
     this.#probe = probe;
     this.#onEjection = onEjection;
+  }
+
+  /** What counts from the next failure on. Penalties that run go on as they are. */
+  setPolicy(policy: EjectionPolicy): void {
+    this.#policy = policy;
   }
 
   /** A connection was made: failures are forgotten, an ejected endpoint returns. */
@@ -63,7 +68,11 @@ export class Ejector {
 
   /** A probe of an ejected endpoint failed: another penalty, then another probe. */
   probeFailed(endpoint: Endpoint): void {
-    if (endpoint.state === "ejected") this.#penalize(endpoint);
+    if (endpoint.state !== "ejected") return;
+    if (this.#policy.failurePenaltyMs > 0) return this.#penalize(endpoint);
+    // Nothing is to be ejected any more, and without a penalty there would be one probe after the other.
+    this.#pool.readmit(endpoint);
+    this.#onEjection(endpoint, "readmitted");
   }
 
   /** Forgets an endpoint that is no longer resolved. */

@@ -1,6 +1,6 @@
 // The metrics of one destination on one worker.
 import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue/balancer.ts";
-import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
+import type { Counter, Gauge, Histogram, MetricDefinition } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { ConnectFailure } from "../transport/connector.ts";
 
@@ -20,15 +20,22 @@ export class BalancerMetrics {
   readonly updateTime: Histogram;
   readonly panic: Gauge;
   readonly #failures: Readonly<Record<Cause, Counter>>;
+  readonly #registry: Registry;
+  readonly #handles: (Counter | Gauge | Histogram)[] = [];
 
   constructor(registry: Registry, router: string, path: string) {
-    const gauge = (definition: Parameters<Registry["gauge"]>[0]) =>
-      registry.gauge(definition, path, router);
-    const counter = (definition: Parameters<Registry["counter"]>[0]) =>
-      registry.counter(definition, path, router);
-    const histogram = (definition: Parameters<Registry["histogram"]>[0]) =>
-      registry.histogram(definition, path, router);
-    const failures = (cause: Cause) => registry.counter(DEFINED.failures, cause, path, router);
+    const keep = <Handle extends Counter | Gauge | Histogram>(handle: Handle): Handle => {
+      this.#handles.push(handle);
+      return handle;
+    };
+    const gauge = (definition: MetricDefinition) => keep(registry.gauge(definition, path, router));
+    const counter = (definition: MetricDefinition) =>
+      keep(registry.counter(definition, path, router));
+    const histogram = (definition: MetricDefinition) =>
+      keep(registry.histogram(definition, path, router));
+    const failures = (cause: Cause) =>
+      keep(registry.counter(DEFINED.failures, cause, path, router));
+    this.#registry = registry;
     this.pending = gauge(DEFINED.pending);
     this.open = gauge(DEFINED.open);
     this.warm = gauge(DEFINED.warm);
@@ -45,6 +52,11 @@ export class BalancerMetrics {
       refused: failures("refused"),
       other: failures("other"),
     };
+  }
+
+  /** Ends all series; nothing may be counted afterwards. */
+  release(): void {
+    for (const handle of this.#handles) this.#registry.release(handle);
   }
 
   failure(failure: ConnectFailure): void {

@@ -17,12 +17,12 @@ interface Branch {
   /** 0 also for a branch that has gone and whose endpoints are not retired yet. */
   weight: number;
   isGone: boolean;
-  readonly ready: Picker<Endpoint>;
-  readonly ejected: Picker<Endpoint>;
+  ready: Picker<Endpoint>;
+  ejected: Picker<Endpoint>;
   /** Those that active checks have found to be down. */
-  readonly unhealthy: Picker<Endpoint>;
+  unhealthy: Picker<Endpoint>;
   /** Those that an operator has taken out; nothing picks from it. */
-  readonly disabled: Picker<Endpoint>;
+  disabled: Picker<Endpoint>;
 }
 
 /**
@@ -32,7 +32,7 @@ interface Branch {
  */
 export class Pool {
   readonly #rng: Rng;
-  readonly #pickers: Pickers;
+  #pickers: Pickers;
   readonly #branches = new Map<number, Branch>();
   readonly #live = new Map<number, Endpoint>();
   readonly #retired = new Map<number, Endpoint>();
@@ -84,6 +84,14 @@ export class Pool {
     const [first, ...others] = [...this.#branches.values()].filter(({ weight }) => weight > 0);
     this.#only = others.length === 0 ? first : undefined;
     return hasRisen;
+  }
+
+  /** Chooses among the same endpoints in another way from now on: their loads, failures and states stay. */
+  setPickers(pickers: Pickers): void {
+    for (const endpoint of this.#live.values()) this.#pickerOf(endpoint).remove(endpoint);
+    this.#pickers = pickers;
+    for (const branch of this.#branches.values()) Object.assign(branch, newPickers(pickers));
+    for (const endpoint of this.#live.values()) this.#pickerOf(endpoint).add(endpoint);
   }
 
   /** An endpoint that is resolved now, or one that is retired. */
@@ -208,15 +216,7 @@ export class Pool {
   #branch(id: number): Branch {
     const known = this.#branches.get(id);
     if (known !== undefined) return known;
-    const branch: Branch = {
-      id,
-      weight: 0,
-      isGone: true,
-      ready: this.#pickers.make(),
-      ejected: this.#pickers.make(),
-      unhealthy: this.#pickers.make(),
-      disabled: this.#pickers.make(),
-    };
+    const branch: Branch = { id, weight: 0, isGone: true, ...newPickers(this.#pickers) };
     this.#branches.set(id, branch);
     return branch;
   }
@@ -224,6 +224,12 @@ export class Pool {
   #forgetIfEmpty(branch: Branch): void {
     if (branch.isGone && isEmpty(branch)) this.#branches.delete(branch.id);
   }
+}
+
+function newPickers({
+  make,
+}: Pickers): Pick<Branch, "ready" | "ejected" | "unhealthy" | "disabled"> {
+  return { ready: make(), ejected: make(), unhealthy: make(), disabled: make() };
 }
 
 function isEmpty({ ready, ejected, unhealthy, disabled }: Branch): boolean {

@@ -96,6 +96,7 @@ export class Destination {
   /** Applies a new answer: only what differs goes to the workers. */
   apply(bound: BoundState): void {
     this.#bound = bound;
+    this.#handDownNumbers(bound.branches);
     const branches = this.#numberBranches(bound.branches);
     const removed = this.#retireMissing(bound.branches);
     const changed: EndpointState[] = [];
@@ -120,6 +121,19 @@ export class Destination {
     if (override === undefined) this.#overrides.delete(key);
     else this.#overrides.set(key, override);
     this.#refresh(address);
+  }
+
+  /**
+   * No server leads here any more: all endpoints are retired, and none is left once workers have released them. Answers
+   * what workers must be told of them. `apply` takes the destination back.
+   */
+  remove(): UpdateEndpoints["removed"] {
+    this.#bound = undefined;
+    this.#retireMissing([]);
+    return Array.from(this.#entries.values(), ({ spec, removal }) => ({
+      id: spec.id,
+      epoch: removal?.epoch ?? 0,
+    }));
   }
 
   /** Everything a worker must be told that starts now. */
@@ -160,6 +174,34 @@ export class Destination {
       this.#branchIds.set(id, number);
       return { branch: number, weight };
     });
+  }
+
+  /**
+   * A branch whose id is new takes over the number of one that goes, where they have endpoints in common: the same address
+   * under another id (of a namer that was renamed, say) keeps its load, its failures and its warm connections.
+   */
+  #handDownNumbers(branches: readonly BoundBranch[]): void {
+    const wanted = new Set(branches.map(({ id }) => id));
+    const going = new Map([...this.#branchIds].filter(([id]) => !wanted.has(id)));
+    for (const { id, endpoints } of branches) {
+      if (going.size === 0) return;
+      if (this.#branchIds.has(id)) continue;
+      let heir: { readonly from: string; readonly number: number } | undefined;
+      let most = 0;
+      for (const [from, number] of going) {
+        const common = endpoints.filter((address) => {
+          const entry = this.#entries.get(keyOf(number, address));
+          return entry !== undefined && entry.removal === undefined;
+        }).length;
+        if (common <= most) continue;
+        most = common;
+        heir = { from, number };
+      }
+      if (heir === undefined) continue;
+      going.delete(heir.from);
+      this.#branchIds.delete(heir.from);
+      this.#branchIds.set(id, heir.number);
+    }
   }
 
   #retireMissing(branches: readonly BoundBranch[]): { id: number; epoch: number }[] {

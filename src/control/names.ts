@@ -41,7 +41,7 @@ const LOG_PACE = { spaceMs: 1_000, creditMs: 10_000 };
 
 /** All names that one router follows. */
 export class Names {
-  readonly #parts: NamesParts;
+  #parts: NamesParts;
   readonly #names = new Map<string, Name>();
 
   constructor(parts: NamesParts) {
@@ -66,6 +66,12 @@ export class Names {
     };
   }
 
+  /** Asks another resolver from now on; what is known stays until it has something better. */
+  setResolver(resolver: Resolver): void {
+    this.#parts = { ...this.#parts, resolver };
+    for (const name of this.#names.values()) name.watch(resolver);
+  }
+
   /** Makes the ages in the metrics current, for whoever is about to read them. */
   refreshAges(): void {
     for (const name of this.#names.values()) name.refreshAge();
@@ -78,7 +84,7 @@ class Name {
   readonly #parts: NamesParts;
   readonly #metrics: NameMetrics;
   readonly #observers = new Set<NameObserver>();
-  readonly #abort = new AbortController();
+  #abort = new AbortController();
   #resolution: Resolution = { state: "pending" };
   #kept: KeptReason | undefined;
   #lastConfirmedMs: number | undefined;
@@ -91,7 +97,17 @@ class Name {
     this.#parts = parts;
     this.#metrics = new NameMetrics(parts.registry, path, parts.router);
     this.#logPace = new Pace(parts.clock, LOG_PACE);
-    parts.resolver.watch(path, this.#abort.signal, (resolution) => this.#take(resolution));
+    this.watch(parts.resolver);
+  }
+
+  /** Follows the answers of `resolver`, and those of no other. */
+  watch(resolver: Resolver): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    resolver.watch(this.#path, signal, (resolution) => {
+      if (!signal.aborted) this.#take(resolution);
+    });
   }
 
   add(observer: NameObserver): void {
@@ -119,7 +135,7 @@ class Name {
 
   #take(answer: Resolution): void {
     // A source that loses what it knew says nothing new.
-    if (answer.state === "pending" || this.#abort.signal.aborted) return;
+    if (answer.state === "pending") return;
     const reason = this.#reasonToKeep(answer);
     if (reason !== undefined) return this.#keep(reason, answer);
     if (answer.state !== "failed") this.#lastConfirmedMs = this.#parts.clock.now();

@@ -13,9 +13,16 @@ const LIMIT_LOG_PERIOD_MS = 60_000;
 const LISTEN_RETRY_MS = 100;
 
 export interface ServerSettings extends SessionSettings {
-  readonly idleTimeoutMs: number;
   /** Sessions at a time; 0 accepts nothing. */
   readonly maxConcurrency: number;
+}
+
+/** What may change about a server while it runs. */
+export interface ServerSetup extends Pick<
+  SessionParts,
+  "incoming" | "startTls" | "route" | "onOver"
+> {
+  readonly settings: ServerSettings;
 }
 
 /** What a server is made of. */
@@ -25,28 +32,29 @@ export interface ServerParts extends SessionParts {
 }
 
 export class Server implements DescriptorUser {
-  readonly #context: SessionContext;
+  readonly #common: Omit<SessionParts, keyof ServerSetup>;
+  /** Of new sessions; earlier ones may still be in use. */
+  #context: SessionContext;
   readonly #descriptors: Descriptors;
-  readonly #maxConcurrency: number;
-  readonly #resumeAt: number;
+  #maxConcurrency = 0;
+  #resumeAt = 0;
   readonly #sessions = new Set<Session>();
-  readonly #idleTimeoutMs: number;
   #listener: Listener | undefined;
   #cancelIdleSearch: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #draining = false;
+  #over = false;
+  #idleSearchedForMs = Number.POSITIVE_INFINITY;
   /** The limit is not logged again before this. */
   #quietUntilMs = Number.NEGATIVE_INFINITY;
-  #onDrained: (() => void) | undefined;
+  #onDrained: (() => void)[] = [];
 
   constructor(parts: ServerParts) {
-    const { settings } = parts;
-    this.#context = new SessionContext(parts, (session) => this.#onEnd(session));
+    const { metrics, clock, rng, log } = parts;
+    this.#common = { metrics, clock, rng, log };
+    this.#context = this.#newContext(parts);
     this.#descriptors = parts.descriptors;
-    this.#maxConcurrency = settings.maxConcurrency;
-    // Small limits are kept filled; large ones free some places before accepting goes on.
-    this.#resumeAt = settings.maxConcurrency - 1 - Math.min(64, settings.maxConcurrency >> 4);
-    this.#idleTimeoutMs = settings.idleTimeoutMs;
+    this.#setLimit(parts.settings.maxConcurrency);
     parts.descriptors.subscribe(this);
   }
 
@@ -59,14 +67,26 @@ export class Server implements DescriptorUser {
   listen(listener: Listener): void {
     this.#listener = listener;
     this.#updateAccepting();
-    if (this.#idleTimeoutMs === Number.POSITIVE_INFINITY) return;
-    const everyMs = Math.min(5_000, Math.max(50, this.#idleTimeoutMs / 8));
-    this.#cancelIdleSearch = this.#context.clock.every(everyMs, () => this.#closeIdle());
+    this.#searchIdle();
+  }
+
+  /** New sessions have these settings; those that run keep theirs. The listener's TLS is for the caller to set. */
+  reconfigure(setup: ServerSetup): void {
+    const before = this.#context;
+    this.#context = this.#newContext({ ...this.#common, ...setup });
+    if (before.active === 0) before.stop();
+    this.#setLimit(setup.settings.maxConcurrency);
+    this.#searchIdle();
+    if (this.#listener === undefined || this.#draining) return;
+    if (this.#sessions.size < this.#maxConcurrency) this.#updateAccepting();
+    else this.#pauseAtLimit();
   }
 
   /** Makes the session of an accepted connection. */
   readonly accept = (socket: Socket): HandshakeOwner => {
-    const session = new Session(this.#context, socket);
+    const context = this.#context;
+    const session = new Session(context, socket);
+    context.active += 1;
     this.#sessions.add(session);
     this.#descriptors.take();
     if (this.#sessions.size >= this.#maxConcurrency) this.#pauseAtLimit();
@@ -87,10 +107,11 @@ export class Server implements DescriptorUser {
     this.#updateAccepting();
   }
 
-  /** Accepts no more; calls `onDrained` once, when no session is left. */
+  /** Accepts no more; calls `onDrained` once, when no session is left. May be called again, for others to be told too. */
   drain(onDrained: () => void): void {
     this.#draining = true;
-    this.#onDrained = onDrained;
+    this.#onDrained.push(onDrained);
+    this.#descriptors.unsubscribe(this);
     this.#cancelRetry?.();
     this.#listener?.close();
     if (this.#sessions.size === 0) this.#drained();
@@ -101,9 +122,32 @@ export class Server implements DescriptorUser {
     for (const session of this.#sessions) session.destroy(reason);
   }
 
-  #onEnd(session: Session): void {
+  #newContext(parts: SessionParts): SessionContext {
+    const context = new SessionContext(parts, (session) => this.#onEnd(session, context));
+    return context;
+  }
+
+  #setLimit(maxConcurrency: number): void {
+    this.#maxConcurrency = maxConcurrency;
+    // Small limits are kept filled; large ones free some places before accepting goes on.
+    this.#resumeAt = maxConcurrency - 1 - Math.min(64, maxConcurrency >> 4);
+  }
+
+  /** Begins to look for idle sessions, as often as those need it whose time is shortest. */
+  #searchIdle(): void {
+    const { idleTimeoutMs } = this.#context.settings;
+    if (idleTimeoutMs >= this.#idleSearchedForMs) return;
+    this.#idleSearchedForMs = idleTimeoutMs;
+    this.#cancelIdleSearch?.();
+    const everyMs = Math.min(5_000, Math.max(50, idleTimeoutMs / 8));
+    this.#cancelIdleSearch = this.#context.clock.every(everyMs, () => this.#closeIdle());
+  }
+
+  #onEnd(session: Session, context: SessionContext): void {
     this.#sessions.delete(session);
     this.#descriptors.give();
+    context.active -= 1;
+    if (context.active === 0 && context !== this.#context) context.stop();
     if (this.#draining) {
       if (this.#sessions.size === 0) this.#drained();
       return;
@@ -114,10 +158,11 @@ export class Server implements DescriptorUser {
 
   #drained(): void {
     this.#cancelIdleSearch?.();
-    this.#context.stop();
-    const onDrained = this.#onDrained;
-    this.#onDrained = undefined;
-    onDrained?.();
+    if (!this.#over) this.#context.stop();
+    this.#over = true;
+    const callbacks = this.#onDrained;
+    this.#onDrained = [];
+    for (const onDrained of callbacks) onDrained();
   }
 
   #pauseAtLimit(): void {
@@ -149,6 +194,6 @@ export class Server implements DescriptorUser {
 
   #closeIdle(): void {
     const nowMs = this.#context.clock.now();
-    for (const session of this.#sessions) session.closeIfIdle(nowMs, this.#idleTimeoutMs);
+    for (const session of this.#sessions) session.closeIfIdle(nowMs);
   }
 }

@@ -20,6 +20,7 @@ export interface SessionSettings {
   readonly connectTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly connectionLifetimeMs: number;
+  readonly idleTimeoutMs: number;
   /** Bytes of a client that are kept while it has no endpoint, before it is no longer read from. */
   readonly earlyLimitBytes: number;
 }
@@ -37,8 +38,11 @@ export interface SessionParts {
   readonly startTls?: StartTls | undefined;
   /** The balancer of a new session, undefined when its destination is not known. */
   readonly route: () => Balancer | undefined;
+  /** Called once, when no session has these settings any more and none will. */
+  readonly onOver?: (() => void) | undefined;
 }
 
+/** The settings that sessions began with, and keep: a server with new settings has a new context. */
 export class SessionContext {
   readonly settings: SessionSettings;
   readonly metrics: ServerMetrics;
@@ -59,6 +63,9 @@ export class SessionContext {
   readonly lifetimeDeadlines: DeadlineQueue;
   /** Time for a side to take what its peer sent before a reset. */
   readonly lingerDeadlines: DeadlineQueue;
+  /** Sessions of this context that have not ended. */
+  active = 0;
+  readonly #onOver: (() => void) | undefined;
   readonly #deadlines: DeadlineQueue[] = [];
 
   constructor(parts: SessionParts, onEnd: (session: Session) => void) {
@@ -72,6 +79,7 @@ export class SessionContext {
     this.startTls = parts.startTls;
     this.route = parts.route;
     this.onEnd = onEnd;
+    this.#onOver = parts.onOver;
     this.connectDeadlines = this.#queue(settings.connectTimeoutMs);
     this.headerDeadlines = this.#queue(parts.incoming?.timeoutMs ?? Number.POSITIVE_INFINITY);
     this.handshakeDeadlines = this.#queue(settings.handshakeTimeoutMs);
@@ -80,9 +88,10 @@ export class SessionContext {
     this.lingerDeadlines = this.#queue(LINGER_MS);
   }
 
-  /** Gives up all timers: no session is left. */
+  /** Gives up all timers: no session is left. To be called once. */
   stop(): void {
     for (const queue of this.#deadlines) queue.stop();
+    this.#onOver?.();
   }
 
   #queue(periodMs: number): DeadlineQueue {

@@ -88,14 +88,14 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#downstream.abandon();
   }
 
-  /** Ends the session if no byte has moved for `idleMs`; called now and then while it is streaming. */
-  closeIfIdle(nowMs: number, idleMs: number): void {
+  /** Ends the session if no byte has moved for the time that it may be idle; called now and then. */
+  closeIfIdle(nowMs: number): void {
     if (this.#state !== "streaming") return;
     const bytes = this.#downstream.receivedBytes + this.#downstream.sentBytes;
     if (bytes !== this.#seenBytes) {
       this.#seenBytes = bytes;
       this.#activeMs = nowMs;
-    } else if (nowMs - this.#activeMs >= idleMs) {
+    } else if (nowMs - this.#activeMs >= this.#context.settings.idleTimeoutMs) {
       this.#end("idle_timeout");
     }
   }

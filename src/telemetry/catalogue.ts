@@ -3,6 +3,7 @@
 import { BALANCER_METRICS, ENDPOINT_METRICS } from "./catalogue/balancer.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
+import { RELOAD_METRICS } from "./catalogue/reload.ts";
 import { ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
 import type { MetricDefinition } from "./metrics.ts";
 
@@ -15,5 +16,6 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   BALANCER_METRICS,
   ENDPOINT_METRICS,
   NAMERD_METRICS,
+  RELOAD_METRICS,
   PROCESS_METRICS,
 ].flatMap((group): MetricDefinition[] => Object.values(group));

@@ -3,10 +3,10 @@ import { Router } from "../router/router.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { Registry } from "../telemetry/registry.ts";
-import type { ToWorker, WorkerStart } from "../wire/messages.ts";
+import type { ServerSpec, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { Balancers } from "./balancers.ts";
 import type { WorkerParts } from "./parts.ts";
-import { Servers } from "./servers.ts";
+import { type Routing, Servers } from "./servers.ts";
 
 const LAG_PERIOD_MS = 1_000;
 
@@ -26,7 +26,9 @@ export class DataPlane {
       registry: new Registry((event) => send({ type: "metrics", event })),
       onFault: (error) => send({ type: "fault", message: error.stack ?? error.message }),
     };
-    this.#balancers = new Balancers(this.#parts);
+    this.#balancers = new Balancers(this.#parts, (router, destination) => {
+      if (this.#routers.get(router)?.remove(destination)) this.#routers.delete(router);
+    });
     this.#servers = new Servers(this.#parts);
     this.#watchLoopLag();
   }
@@ -38,16 +40,25 @@ export class DataPlane {
         return this.#balancers.addPage(message);
       case "add-destination": {
         const balancer = this.#balancers.add(message);
+        if (balancer === undefined) return;
         return this.#router(message.router).add(message.destination, balancer);
       }
+      case "configure-destination":
+        return this.#balancers.configure(message);
+      case "remove-destination":
+        return this.#balancers.remove(message);
       case "update-endpoints":
         return this.#balancers.update(message);
-      case "add-server": {
-        const routes = this.#router(message.router);
-        return this.#servers.add(message, () => routes.route(message.destination));
-      }
+      case "add-server":
+        return this.#servers.add(message, () => this.#routing(message));
+      case "configure-server":
+        return this.#servers.configure(message, () => this.#routing(message));
+      case "remove-server":
+        return this.#servers.remove(message.server);
+      case "limit-descriptors":
+        return this.#servers.limitDescriptors(message.maxDescriptors);
       case "confirm":
-        return this.#parts.send({ type: "confirmed" });
+        return this.#parts.send({ type: "confirmed", order: message.order });
       case "drain":
         this.#balancers.stopIdling();
         return this.#servers.drain(() => this.#parts.send({ type: "drained" }));
@@ -56,6 +67,14 @@ export class DataPlane {
       default:
         return message satisfies never;
     }
+  }
+
+  #routing({ router, destination }: ServerSpec): Routing {
+    const routes = this.#router(router);
+    return {
+      route: () => routes.route(destination),
+      onOver: this.#balancers.hold(destination),
+    };
   }
 
   #router(label: string): Router {
