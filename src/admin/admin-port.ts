@@ -55,12 +55,43 @@ export interface NamerStatus {
   readonly oldestConfirmedSeconds: number | undefined;
 }
 
+/** The configuration in effect as the status page shows it. */
+export interface ConfigurationStatus {
+  /** 1 at the start, 1 more with each reload that changed something. */
+  readonly generation: number;
+  /** Equal for configurations that say the same; missing for one that is from no file. */
+  readonly fingerprint: string | undefined;
+  /** ISO 8601; the same for `lastReload.at`. */
+  readonly loadedAt: string;
+  readonly lastReload: { readonly result: string; readonly at: string } | undefined;
+}
+
+/** What came of a reload, or of a plan. */
+export interface ReloadAnswer {
+  /**
+   * `applied`; `unchanged`: the file says what is in effect; `planned`: only asked; `invalid`: the file has errors;
+   * `failed`: it could not be put into effect; `refused`: not now, or not at all. The last three change nothing.
+   */
+  readonly result: "applied" | "unchanged" | "planned" | "invalid" | "failed" | "refused";
+  /** For people. */
+  readonly message: string;
+  /** Errors and warnings of the file, a line each. */
+  readonly problems?: readonly string[];
+  /** What changes: plain data. */
+  readonly plan?: object;
+  /** The same for people, a line each. */
+  readonly summary?: readonly string[];
+  /** In effect after it. */
+  readonly configuration: Pick<ConfigurationStatus, "generation" | "fingerprint">;
+}
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
   readonly state: "starting" | "serving" | "draining" | "stopped";
   readonly uptimeSeconds: number;
   readonly workers: number;
+  readonly configuration: ConfigurationStatus;
   readonly servers: readonly ServerStatus[];
   readonly destinations: readonly DestinationStatus[];
   readonly namers: readonly NamerStatus[];
@@ -73,6 +104,10 @@ export interface AdminPort {
   status(): Status;
   /** The configuration as it was given, without secrets. */
   config(): unknown;
+  /** Puts the configuration file into effect. Never rejects. */
+  reload(): Promise<ReloadAnswer>;
+  /** Says what that would change. Never rejects. */
+  plan(): Promise<ReloadAnswer>;
   /** Begins a graceful shutdown; a second call ends at once. */
   shutdown(): void;
   /** Ends at once, with a non-zero exit code. */

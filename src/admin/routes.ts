@@ -1,10 +1,12 @@
 // What the admin server answers, in one table: docs/reference/admin-api.md is generated from it.
 import { PROMETHEUS_TYPE } from "../telemetry/prometheus.ts";
-import type { AdminPort } from "./admin-port.ts";
+import type { AdminPort, ReloadAnswer } from "./admin-port.ts";
 import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
 
-/** An answer with status 200. */
+/** An answer. */
 export interface Answer {
+  /** Default 200. */
+  readonly status?: number;
   /** Media type. */
   readonly type: string;
   readonly body: string;
@@ -20,7 +22,7 @@ export interface AdminRoute {
   readonly path: string;
   /** For the documentation: Markdown, whole sentences. */
   readonly summary: string;
-  readonly handle: (app: AdminPort) => Answer;
+  readonly handle: (app: AdminPort) => Answer | Promise<Answer>;
 }
 
 const TEXT = "text/plain; charset=utf-8";
@@ -64,6 +66,22 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
   {
     method: "POST",
+    path: "/reload",
+    summary:
+      "Puts the configuration file into effect, without losing a connection, and answers once workers have it: JSON with " +
+      "`result`, `message`, `plan`, and `summary`, the plan in lines. 422 where the file has errors (`problems`), 409 while " +
+      "another reload or a shutdown is under way or where there is no file, 500 where it could not be put into effect: " +
+      "nothing has changed then.",
+    handle: async (app) => reloadAnswer(await app.reload()),
+  },
+  {
+    method: "POST",
+    path: "/plan",
+    summary: "Checks the configuration file and answers what `/reload` would. Changes nothing.",
+    handle: async (app) => reloadAnswer(await app.plan()),
+  },
+  {
+    method: "POST",
     path: "/shutdown",
     summary:
       "Begins a graceful shutdown: no new connections, open ones may end within `admin.graceSecs`. " +
@@ -81,6 +99,19 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     handle: (app) => ({ type: TEXT, body: "Aborting.\n", afterwards: () => app.abort() }),
   },
 ];
+
+const STATUS_OF = {
+  applied: 200,
+  unchanged: 200,
+  planned: 200,
+  invalid: 422,
+  failed: 500,
+  refused: 409,
+} as const satisfies Record<ReloadAnswer["result"], number>;
+
+function reloadAnswer(answer: ReloadAnswer): Answer {
+  return { ...json(answer), status: STATUS_OF[answer.result] };
+}
 
 function json(value: unknown): Answer {
   return {

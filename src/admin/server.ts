@@ -8,7 +8,7 @@ import { ADMIN_ROUTES, type AdminRoute, type Answer } from "./routes.ts";
 
 /** A route whose answer needs nothing more. */
 export interface ServedRoute extends Pick<AdminRoute, "method" | "path"> {
-  readonly handle: () => Answer;
+  readonly handle: () => Answer | Promise<Answer>;
 }
 
 /** What is served: the proxy's routes for an application, or others. */
@@ -68,7 +68,7 @@ export class AdminServer {
     await this.#server.stop(true);
   }
 
-  #respond(request: Request): Response {
+  #respond(request: Request): Response | Promise<Response> {
     try {
       const refusal = refusalOf(request, this.address);
       if (refusal !== undefined) return this.#refuse(request, refusal);
@@ -78,22 +78,30 @@ export class AdminServer {
     }
   }
 
-  #route(method: string, path: string): Response {
+  #route(method: string, path: string): Response | Promise<Response> {
     const routes = this.#routes.filter((route) => route.path === path);
     if (routes.length === 0) return plain(404, "Not found. The page / says what there is.\n");
     // The answer to HEAD is made like that to GET; Bun sends its head alone.
     const wanted = method === "HEAD" ? "GET" : method;
     const route = routes.find((one) => one.method === wanted);
-    if (route !== undefined) return this.#send(route.handle());
+    const answer = route?.handle();
+    if (answer instanceof Promise) {
+      return answer.then(
+        (later) => this.#send(later),
+        (error: unknown) => this.#fail(error),
+      );
+    }
+    if (answer !== undefined) return this.#send(answer);
     const allowed = routes.map((one) => (one.method === "GET" ? "GET, HEAD" : one.method));
     return plain(405, `Not for ${path}.\n`, { Allow: allowed.join(", ") });
   }
 
-  #send({ type, body, policy, afterwards }: Answer): Response {
+  #send({ status = 200, type, body, policy, afterwards }: Answer): Response {
     // Bun writes an answer as soon as the handler has returned, so that a timer of 0 comes after it.
     if (afterwards !== undefined) this.#clock.after(0, () => this.#run(afterwards));
     const headers = { ...COMMON_HEADERS, "Content-Type": type };
     return new Response(body, {
+      status,
       headers: policy === undefined ? headers : { ...headers, "Content-Security-Policy": policy },
     });
   }

@@ -1,19 +1,22 @@
 // The composition root: joins configuration, discovery, workers and the admin port into a running proxy.
-import type { AdminPort, Status } from "../admin/admin-port.ts";
+import type { AdminPort, ReloadAnswer, Status } from "../admin/admin-port.ts";
 import { AdminServer } from "../admin/server.ts";
 import type { Config } from "../config/types.ts";
-import { shareOf } from "../control/share.ts";
 import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
-import type { LogSettings, ToWorker } from "../wire/messages.ts";
+import type { LogSettings } from "../wire/messages.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
-import { type BoundServer, listen } from "./listeners.ts";
+import { listen } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
+import { applyPlan } from "./reload/apply.ts";
+import { type ConfigOrigin, type Loaded, Reloader, type ReloadHooks } from "./reload/reloader.ts";
+import { ReloadMetrics } from "./reload/reload-metrics.ts";
+import { type BoundServer, Servers } from "./servers.ts";
 import { statusOf } from "./status.ts";
 import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
 
@@ -21,10 +24,14 @@ import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
 const DESTROY_MS = 1_000;
 
 /** What a running proxy is made of. */
-export interface AppParts {
+export interface AppParts extends ReloadHooks {
   readonly config: Config;
   /** The configuration as it was written, without secrets. */
   readonly source: unknown;
+  readonly files?: Loaded["files"] | undefined;
+  readonly fingerprint?: string | undefined;
+  /** For reloads; undefined where there is no file. */
+  readonly origin?: ConfigOrigin | undefined;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: LoggerFactory;
@@ -37,11 +44,14 @@ export class App implements AdminPort {
   readonly #parts: AppParts;
   readonly #log: Logger;
   readonly #metrics = new Metrics();
-  readonly #servers: readonly BoundServer[];
+  readonly #servers: Servers;
   readonly #destinations: Destinations;
   readonly #supervisor: Supervisor;
   readonly #startedMs: number;
   readonly #admin: AdminServer;
+  readonly #reloader: Reloader;
+  /** Descriptors for sessions, were there no server and no warm connection. */
+  readonly #descriptors: number;
   #state: Status["state"] = "starting";
 
   /** Binds every address. Throws ListenError. */
@@ -51,11 +61,10 @@ export class App implements AdminPort {
     this.#parts = parts;
     this.#log = logger("app");
     this.#startedMs = clock.now();
-    const { servers, admin } = listen(
+    const { sockets, admin } = listen(
       config,
       () => new AdminServer({ ...config.admin, app: this, log: logger("admin"), clock }),
     );
-    this.#servers = servers;
     this.#admin = admin;
     this.#destinations = new Destinations({
       config,
@@ -65,6 +74,12 @@ export class App implements AdminPort {
       logger,
       broadcast: (message) => this.#supervisor.broadcast(message),
     });
+    this.#servers = new Servers({
+      workers: config.workers,
+      destinationOf: (router, path) => this.#destinations.idOf(router, path),
+    });
+    this.#servers.begin(config, sockets);
+    this.#descriptors = descriptorsForSessions(config.workers, 0);
     this.#supervisor = new Supervisor({
       workers: config.workers,
       bufferSizeBytes: config.bufferSizeBytes,
@@ -76,10 +91,11 @@ export class App implements AdminPort {
       log: logger("supervisor"),
       running: registry.gauge(PROCESS_METRICS.workers),
       restarts: registry.counter(PROCESS_METRICS.workerRestarts),
-      replay: (index) => this.#replay(index),
+      replay: (index) => [...this.#destinations.replay(index), ...this.#servers.replay(index)],
       onReleased: (worker, id, epoch) => this.#destinations.released(worker, id, epoch),
       onDied: (worker) => this.#destinations.workerDied(worker),
     });
+    this.#reloader = this.#makeReloader(parts);
   }
 
   /**
@@ -91,10 +107,7 @@ export class App implements AdminPort {
     await this.#destinations.follow();
     await this.#startWorkers();
     this.#state = "serving";
-    for (const { router, config: server, socket } of this.#servers) {
-      const fields = { router: router.label, address: formatAddress(socket), dst: server.dstName };
-      this.#log.info("serving", () => ({ ...fields, tls: server.tls !== undefined }));
-    }
+    for (const server of this.#servers.all) this.#tellServing(server);
     this.#log.info("ready", () => ({ admin: formatAddress(this.#admin.address) }));
   }
 
@@ -104,20 +117,34 @@ export class App implements AdminPort {
   }
 
   status(): Status {
-    const { clock, config } = this.#parts;
+    const { clock } = this.#parts;
     return statusOf({
       state: this.#state,
       uptimeMs: clock.now() - this.#startedMs,
       nowMs: clock.now(),
-      workers: config.workers,
-      servers: this.#servers,
+      workers: this.#reloader.config.workers,
+      configuration: this.#reloader.inEffect,
+      servers: this.#servers.all,
       destinations: this.#destinations.all,
       namers: this.#destinations.namers,
     });
   }
 
   config(): unknown {
-    return this.#parts.source;
+    return this.#reloader.source;
+  }
+
+  reload(): Promise<ReloadAnswer> {
+    return this.#reloader.reload("POST /reload");
+  }
+
+  plan(): Promise<ReloadAnswer> {
+    return this.#reloader.plan();
+  }
+
+  /** Reloads as soon as nothing else is being reloaded; the log tells what came of it. */
+  requestReload(why: string): void {
+    this.#reloader.request(why);
   }
 
   shutdown(): void {
@@ -147,12 +174,13 @@ export class App implements AdminPort {
   }
 
   async #drain(): Promise<void> {
-    const { clock, config } = this.#parts;
+    const { clock } = this.#parts;
+    const { graceMs } = this.#reloader.config.admin;
     this.#state = "draining";
-    this.#log.info("shutting down", () => ({ graceMs: config.admin.graceMs }));
-    for (const { socket } of this.#servers) socket.close();
+    this.#log.info("shutting down", () => ({ graceMs }));
+    this.#servers.close();
     const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
-    clock.after(config.admin.graceMs, () => {
+    clock.after(graceMs, () => {
       this.#log.warn("grace is over, closing what is left");
       this.#supervisor.destroySessions();
       clock.after(DESTROY_MS, giveUp);
@@ -164,42 +192,48 @@ export class App implements AdminPort {
 
   #exit(code: number): void {
     this.#state = "stopped";
+    this.#reloader.stop();
     this.#destinations.stop();
     this.#admin.stop();
     this.#parts.exit(code);
   }
 
-  #replay(index: number): ToWorker[] {
-    const { workers } = this.#parts.config;
-    const messages = this.#destinations.replay(index);
-    for (const { id, router, config, socket } of this.#servers) {
-      const destination = this.#destinations.idOf(router.label, config.dstName);
-      if (destination === undefined) continue;
-      messages.push({
-        type: "add-server",
-        server: id,
-        router: router.label,
-        destination,
-        fd: socket.fd,
-        ip: socket.ip,
-        port: socket.port,
-        tls: config.tls,
-        proxyProtocol: config.proxyProtocol,
-        connectTimeoutMs: config.connectTimeoutMs,
-        connectionLifetimeMs: config.connectionLifetimeMs,
-        idleTimeoutMs: config.idleTimeoutMs,
-        maxConcurrency: shareOf(config.maxConcurrency, index, workers),
-      });
-    }
-    return messages;
+  #tellServing({ router, config, socket }: BoundServer): void {
+    const fields = { router, address: formatAddress(socket), dst: config.dstName };
+    this.#log.info("serving", () => ({ ...fields, tls: config.tls !== undefined }));
+  }
+
+  #makeReloader(parts: AppParts): Reloader {
+    const { origin, clock, logger, onReloadBegin, onReloadEnd } = parts;
+    const destinations = this.#destinations;
+    return new Reloader({
+      started: parts,
+      origin,
+      clock,
+      log: logger("reload"),
+      metrics: new ReloadMetrics(this.#metrics.registry),
+      obstacle: () => (this.#state === "serving" ? undefined : `the process is ${this.#state}`),
+      live: this.#metrics.live(this.#servers, destinations),
+      apply: (plan) =>
+        applyPlan(plan, {
+          servers: this.#servers,
+          destinations,
+          supervisor: this.#supervisor,
+          isServing: () => this.#state === "serving",
+          onServing: (server) => this.#tellServing(server),
+          descriptors: () => this.#descriptorsForSessions(),
+        }),
+      ...(onReloadBegin && { onReloadBegin }),
+      ...(onReloadEnd && { onReloadEnd }),
+    });
   }
 
   #descriptorsForSessions(): number {
-    const { config } = this.#parts;
+    const { workers } = this.#parts.config;
     const warm = this.#destinations.warmConnections;
-    const copies = this.#servers.length * (1 + config.workers);
-    const left = descriptorsForSessions(config.workers, warm + copies);
-    const least = 2 * config.workers;
+    const copies = this.#servers.all.length * (1 + workers);
+    const left = this.#descriptors - warm - copies;
+    const least = 2 * workers;
     if (left >= least) return left;
     this.#log.warn("very few file descriptors: raise the limit (ulimit -n)", () => ({
       limit: openFilesLimit(),

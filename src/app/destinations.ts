@@ -1,168 +1,218 @@
 // The destinations of all routers on the control thread: each followed from the start, so that the first client does
 // not wait for its resolution.
-import { clientFor } from "../config/client-for.ts";
-import type { Config, DestinationConfig, RouterConfig } from "../config/types.ts";
-import { Bindings } from "../control/bindings.ts";
+import type { Config, DestinationConfig } from "../config/types.ts";
 import { Destination } from "../control/destination.ts";
 import { EndpointRows } from "../control/endpoint-rows.ts";
 import { shareOf } from "../control/share.ts";
-import { createInterpreter } from "../discovery/create.ts";
-import type { NamerSet, NamerStatus } from "../discovery/create-namers.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Rng } from "../lib/rng.ts";
-import type { LoggerFactory } from "../telemetry/log.ts";
-import type { Registry } from "../telemetry/registry.ts";
-import type { AddDestination, ToWorker } from "../wire/messages.ts";
+import type { NamerStatus } from "../discovery/create-namers.ts";
+import type { ToWorker } from "../wire/messages.ts";
+import { NameSources, type NameSourcesParts, type PreparedSources } from "./name-sources.ts";
+import {
+  destinationKey,
+  destinationsOf,
+  type Difference,
+  type PlannedDestination,
+} from "./reload/plan.ts";
+import type { TellEach } from "./servers.ts";
 
 /** What destinations are made of. */
-export interface DestinationsParts {
+export interface DestinationsParts extends NameSourcesParts {
   readonly config: Config;
-  readonly registry: Registry;
-  readonly clock: Clock;
-  readonly rng: Rng;
-  readonly logger: LoggerFactory;
   readonly broadcast: (message: ToWorker) => void;
 }
 
+export type DestinationChanges = readonly Difference<PlannedDestination>[];
+
 interface Followed {
   readonly destination: Destination;
-  readonly client: DestinationConfig;
+  config: DestinationConfig;
+  stop: () => void;
 }
 
 export class Destinations {
   readonly #parts: DestinationsParts;
   readonly #rows: EndpointRows;
+  readonly #sources: NameSources;
   readonly #followed = new Map<string, Followed>();
-  readonly #bindings: Bindings[] = [];
-  readonly #stops: (() => void)[] = [];
-  #namers: NamerSet | undefined;
+  /** Removed ones that still have connections. */
+  readonly #leaving = new Map<string, Destination>();
+  readonly #workers: number;
+  #nextId = 0;
   #nextEndpointId = 0;
 
   constructor(parts: DestinationsParts) {
     this.#parts = parts;
-    this.#rows = new EndpointRows(parts.config.workers, parts.broadcast);
-    for (const router of parts.config.routers) this.#addRouter(router);
+    this.#workers = parts.config.workers;
+    this.#rows = new EndpointRows(this.#workers, parts.broadcast);
+    this.#sources = new NameSources(parts);
+    for (const planned of destinationsOf(parts.config).values()) this.#add(planned);
   }
 
+  /** All there are, removed ones with connections included. */
   get all(): readonly Destination[] {
-    return Array.from(this.#followed.values(), ({ destination }) => destination);
+    const followed = Array.from(this.#followed.values(), ({ destination }) => destination);
+    return [...followed, ...this.#leaving.values()];
   }
 
   /** Begins to follow all names; resolves once resolvers are made, not once names are resolved. */
   async follow(): Promise<void> {
-    const { config, registry, clock, rng, logger } = this.#parts;
-    if (config.routers.some(({ interpreter }) => interpreter.kind === "default")) {
-      const { createNamers } = await import("../discovery/create-namers.ts");
-      const log = logger("discovery");
-      this.#namers = await createNamers(config.namers, { registry, clock, rng, log });
-    }
-    for (const router of config.routers) await this.#followRouter(router);
+    this.#sources.commit(await this.#sources.prepare(this.#parts.config));
+    for (const followed of this.#followed.values()) this.#follow(followed);
   }
 
   /** The namers of this process, those that no name has asked for included. */
   get namers(): readonly NamerStatus[] {
-    return this.#namers?.statuses() ?? [];
+    return this.#sources.namers;
   }
 
   /** Warm connections that are kept, in the whole process. */
   get warmConnections(): number {
     let sum = 0;
-    for (const { client } of this.#followed.values()) sum += client.minConnections;
+    for (const { config } of this.#followed.values()) sum += config.minConnections;
     return sum;
   }
 
   /** The id of a router's destination. */
   idOf(router: string, path: string): number | undefined {
-    return this.#followed.get(keyOf(router, path))?.destination.id;
+    return this.#followed.get(destinationKey(router, path))?.destination.id;
   }
 
   /** Everything that worker `index` must know of destinations. */
   replay(index: number): ToWorker[] {
-    const { workers } = this.#parts.config;
     const messages: ToWorker[] = [...this.#rows.pages];
-    for (const { destination, client } of this.#followed.values()) {
-      messages.push(addDestination(destination, client, index, workers));
+    for (const { destination, config } of this.#followed.values()) {
+      messages.push(this.#adding(destination, config, index));
       destination.replay((update) => messages.push(update));
     }
     return messages;
   }
 
   released(worker: number, id: number, epoch: number): void {
-    for (const { destination } of this.#followed.values()) destination.released(worker, id, epoch);
+    for (const destination of this.all) destination.released(worker, id, epoch);
+    this.#forgetLeft();
   }
 
   workerDied(worker: number): void {
-    for (const { destination } of this.#followed.values()) destination.workerDied(worker);
+    for (const destination of this.all) destination.workerDied(worker);
+    this.#forgetLeft();
+  }
+
+  /** Makes what another configuration needs, and changes nothing. */
+  prepare(config: Config): Promise<PreparedSources> {
+    return this.#sources.prepare(config);
+  }
+
+  /** Applies what `changes` adds and changes; `removeGone` is to follow, once no server leads to what goes. */
+  commit(changes: DestinationChanges, sources: PreparedSources, tellEach: TellEach): void {
+    this.#sources.commit(sources);
+    for (const difference of changes) {
+      if (difference.change === "added") {
+        const followed = this.#add(difference.after);
+        const { destination, config } = followed;
+        tellEach((worker) => this.#adding(destination, config, worker));
+        this.#follow(followed);
+      }
+      if (difference.change === "changed") this.#configure(difference.after, tellEach);
+    }
+  }
+
+  /** Applies what `changes` removes. */
+  removeGone(changes: DestinationChanges, config: Config): void {
+    for (const difference of changes) {
+      if (difference.change !== "removed") continue;
+      const { router, path } = difference.before;
+      const key = destinationKey(router, path);
+      const followed = this.#followed.get(key);
+      if (followed === undefined) continue;
+      followed.stop();
+      this.#followed.delete(key);
+      const { destination } = followed;
+      const removed = destination.remove();
+      this.#leaving.set(key, destination);
+      this.#parts.broadcast({ type: "remove-destination", destination: destination.id, removed });
+    }
+    this.#forgetLeft();
+    this.#sources.forgetOthers(config);
   }
 
   /** Makes the ages of resolutions current, for whoever reads the metrics. */
   refreshAges(): void {
-    for (const bindings of this.#bindings) bindings.refreshAges();
-    this.#namers?.refreshMetrics();
+    this.#sources.refreshAges();
   }
 
   /** Follows names no more. */
   stop(): void {
-    for (const stop of this.#stops) stop();
+    for (const { stop } of this.#followed.values()) stop();
   }
 
-  async #followRouter(router: RouterConfig): Promise<void> {
-    const { registry, clock, rng, logger } = this.#parts;
-    const { label } = router;
-    const log = logger("discovery");
-    const interpreter = await createInterpreter(router.interpreter, {
-      router: label,
-      registry,
-      clock,
-      rng,
-      log,
-      ...(this.#namers !== undefined && { names: this.#namers.service }),
+  /** A new destination, or one that is leaving and has come back. */
+  #add({ router, path, config }: PlannedDestination): Followed {
+    const key = destinationKey(router, path);
+    const known = this.#leaving.get(key);
+    this.#leaving.delete(key);
+    const followed = {
+      destination: known ?? this.#newDestination(router, path),
+      config,
+      stop: () => {},
+    };
+    this.#followed.set(key, followed);
+    return followed;
+  }
+
+  #newDestination(router: string, path: string): Destination {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Destination({
+      id,
+      router,
+      path,
+      rows: this.#rows,
+      workers: this.#workers,
+      broadcast: this.#parts.broadcast,
+      nextEndpointId: () => {
+        this.#nextEndpointId += 1;
+        return this.#nextEndpointId;
+      },
     });
-    const bindings = new Bindings({ interpreter, router: label, registry, log, clock });
-    this.#bindings.push(bindings);
-    for (const { destination } of this.#followed.values()) {
-      if (destination.router !== label) continue;
-      this.#stops.push(bindings.follow(destination.path, (state) => destination.apply(state)));
-    }
   }
 
-  #addRouter(router: RouterConfig): void {
-    for (const path of new Set(router.servers.map(({ dstName }) => dstName))) {
-      const destination = new Destination({
-        id: this.#followed.size,
-        router: router.label,
-        path,
-        rows: this.#rows,
-        workers: this.#parts.config.workers,
-        broadcast: this.#parts.broadcast,
-        nextEndpointId: () => {
-          this.#nextEndpointId += 1;
-          return this.#nextEndpointId;
-        },
-      });
-      this.#followed.set(keyOf(router.label, path), {
-        destination,
-        client: clientFor(router.client, path),
-      });
+  #follow(followed: Followed): void {
+    const { destination } = followed;
+    followed.stop = this.#sources.follow(destination.router, destination.path, (state) =>
+      destination.apply(state),
+    );
+  }
+
+  #configure({ router, path, config }: PlannedDestination, tellEach: TellEach): void {
+    const followed = this.#followed.get(destinationKey(router, path));
+    if (followed === undefined) return;
+    followed.config = config;
+    const { id } = followed.destination;
+    tellEach((worker) => ({
+      type: "configure-destination",
+      destination: id,
+      config: this.#shareOf(config, worker),
+    }));
+  }
+
+  #adding({ id, router, path }: Destination, config: DestinationConfig, worker: number): ToWorker {
+    const share = this.#shareOf(config, worker);
+    return { type: "add-destination", destination: id, router, path, config: share };
+  }
+
+  #shareOf(config: DestinationConfig, worker: number): DestinationConfig {
+    const workers = this.#workers;
+    return {
+      ...config,
+      // A worker with a share of nothing could never let a session wait.
+      maxWaiters: Math.max(1, shareOf(config.maxWaiters, worker, workers)),
+      minConnections: shareOf(config.minConnections, worker, workers),
+    };
+  }
+
+  #forgetLeft(): void {
+    for (const [key, destination] of this.#leaving) {
+      if (destination.endpoints.length === 0) this.#leaving.delete(key);
     }
   }
-}
-
-function addDestination(
-  { id, router, path }: Destination,
-  client: DestinationConfig,
-  index: number,
-  workers: number,
-): AddDestination {
-  const config = {
-    ...client,
-    // A worker with a share of nothing could never let a session wait.
-    maxWaiters: Math.max(1, shareOf(client.maxWaiters, index, workers)),
-    minConnections: shareOf(client.minConnections, index, workers),
-  };
-  return { type: "add-destination", destination: id, router, path, config };
-}
-
-function keyOf(router: string, path: string): string {
-  return `${router}\n${path}`;
 }

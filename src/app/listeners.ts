@@ -1,16 +1,7 @@
 // Binds every address that the configuration names, or none: all that fail are reported at once.
-import type { Config, RouterConfig, ServerConfig } from "../config/types.ts";
+import type { Config } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
 import { BindError, bind, type BoundSocket } from "../transport/bind.ts";
-
-/** A server's configuration with its listening socket. */
-export interface BoundServer {
-  /** Unique in the process. */
-  readonly id: number;
-  readonly router: RouterConfig;
-  readonly config: ServerConfig;
-  readonly socket: BoundSocket;
-}
 
 /** Some addresses could not be bound. */
 export class ListenError extends Error {
@@ -26,22 +17,23 @@ export class ListenError extends Error {
 
 /** Everything that listens: servers, and what `admin` starts. */
 export interface Listening<Admin> {
-  readonly servers: readonly BoundServer[];
+  /** Of the servers of all routers, in the order of the file. */
+  readonly sockets: readonly BoundSocket[];
   readonly admin: Admin;
 }
 
 /** Binds all servers and starts the admin server. Throws ListenError with all that failed, having closed the others. */
 export function listen<Admin>(config: Config, startAdmin: () => Admin): Listening<Admin> {
   const failures: Error[] = [];
-  const servers = bindServers(config, failures);
+  const sockets = bindServers(config, failures);
   let admin: Admin | undefined;
   try {
     admin = startAdmin();
   } catch (error) {
     failures.push(new BindError(formatAddress(config.admin), codeOf(error), error));
   }
-  if (failures.length === 0 && admin !== undefined) return { servers, admin };
-  for (const { socket } of servers) socket.close();
+  if (failures.length === 0 && admin !== undefined) return { sockets, admin };
+  for (const socket of sockets) socket.close();
   throw new ListenError(failures);
 }
 
@@ -49,16 +41,14 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unknown";
 }
 
-function bindServers({ routers }: Config, failures: Error[]): BoundServer[] {
-  const bound: BoundServer[] = [];
-  for (const router of routers) {
-    for (const config of router.servers) {
-      try {
-        bound.push({ id: bound.length, router, config, socket: bind(config.ip, config.port) });
-      } catch (error) {
-        if (!(error instanceof BindError)) throw error;
-        failures.push(error);
-      }
+function bindServers({ routers }: Config, failures: Error[]): BoundSocket[] {
+  const bound: BoundSocket[] = [];
+  for (const { ip, port } of routers.flatMap(({ servers }) => servers)) {
+    try {
+      bound.push(bind(ip, port));
+    } catch (error) {
+      if (!(error instanceof BindError)) throw error;
+      failures.push(error);
     }
   }
   return bound;

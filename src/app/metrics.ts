@@ -8,6 +8,11 @@ import { prometheusText } from "../telemetry/prometheus.ts";
 import { Registry } from "../telemetry/registry.ts";
 import type { Destination } from "../control/destination.ts";
 import { formatAddress } from "../lib/address.ts";
+import { sameData } from "../lib/same-data.ts";
+import { SERVER_METRICS } from "../telemetry/catalogue/server.ts";
+import type { Destinations } from "./destinations.ts";
+import type { LiveNumbers } from "./reload/describe.ts";
+import type { Servers } from "./servers.ts";
 import { VERSION } from "./version.ts";
 
 export class Metrics {
@@ -25,6 +30,31 @@ export class Metrics {
     this.#process.refresh();
     const made = [...this.#endpointFamilies(destinations), ...endpointCounts(destinations)];
     return prometheusText(this.aggregate.collect(made));
+  }
+
+  /** Numbers of now, of what a plan touches. */
+  live(servers: Servers, destinations: Destinations): LiveNumbers {
+    return {
+      server: (key) => {
+        const bound = servers.find(key);
+        if (bound === undefined) return { address: key, active: 0 };
+        const address = formatAddress(bound.socket);
+        return { address, active: this.#sessionsOf(bound.router, address) };
+      },
+      destination: (router, path) =>
+        destinations.all
+          .filter((one) => one.router === router && one.path === path)
+          .flatMap(({ endpoints }) => endpoints)
+          .reduce((sum, { row }) => sum + row.load, 0),
+    };
+  }
+
+  #sessionsOf(router: string, address: string): number {
+    const family = this.aggregate
+      .collect()
+      .find(({ definition }) => definition === SERVER_METRICS.active);
+    const own = family?.series.find(({ labels }) => sameData(labels, [router, address]));
+    return own?.numbers[0] ?? 0;
   }
 
   #endpointFamilies(destinations: readonly Destination[]): MetricFamily[] {

@@ -1,10 +1,16 @@
 // The state of the whole proxy as the admin port shows it.
-import type { DestinationStatus, EndpointStatus, Status } from "../admin/admin-port.ts";
+import type {
+  ConfigurationStatus,
+  DestinationStatus,
+  EndpointStatus,
+  Status,
+} from "../admin/admin-port.ts";
 import type { Destination } from "../control/destination.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
+import type { InEffect } from "./reload/reloader.ts";
 import { VERSION } from "./version.ts";
 
 /** What a status is made from. */
@@ -13,6 +19,7 @@ export interface StatusParts {
   readonly uptimeMs: number;
   readonly nowMs: number;
   readonly workers: number;
+  readonly configuration: InEffect;
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
@@ -24,8 +31,9 @@ export function statusOf(parts: StatusParts): Status {
     state: parts.state,
     uptimeSeconds: Math.floor(parts.uptimeMs / 1000),
     workers: parts.workers,
+    configuration: configurationStatus(parts.configuration),
     servers: parts.servers.map(({ router, config, socket }) => ({
-      router: router.label,
+      router,
       address: formatAddress(socket),
       dstName: config.dstName,
       tls: config.tls !== undefined,
@@ -37,6 +45,17 @@ export function statusOf(parts: StatusParts): Status {
   };
 }
 
+function configurationStatus({
+  generation,
+  fingerprint,
+  loadedAtMs,
+  last,
+}: InEffect): ConfigurationStatus {
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  const lastReload = last && { result: last.result, at: iso(last.atMs) };
+  return { generation, fingerprint, loadedAt: iso(loadedAtMs), lastReload };
+}
+
 function destinationStatus(destination: Destination, nowMs: number): DestinationStatus {
   const { router, path, bound, endpoints } = destination;
   const confirmedMs = bound?.lastConfirmedMs;
@@ -44,7 +63,7 @@ function destinationStatus(destination: Destination, nowMs: number): Destination
   return {
     router,
     path,
-    resolution: `${bound?.state ?? "pending"}${kept}`,
+    resolution: destination.isRemoved ? "removed" : `${bound?.state ?? "pending"}${kept}`,
     ageSeconds:
       confirmedMs === undefined
         ? undefined

@@ -37,7 +37,10 @@ export async function demo(output: Output): Promise<number> {
   );
   output.out(guide(names, ports));
   try {
-    return await serve(demoConfig(folder, ports), demoSource(folder, ports), output);
+    return await serve(
+      { config: demoConfig(folder, ports), source: demoSource(folder, ports) },
+      output,
+    );
   } finally {
     for (const server of servers) void server.stop(true);
     rmSync(folder, { recursive: true, force: true });
@@ -98,6 +101,7 @@ function demoConfig(rootDir: string, ports: Ports): Config {
     ],
     bufferSizeBytes: 16_384,
     workers: 1,
+    reloadOnChange: false,
   };
 }
 

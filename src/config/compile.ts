@@ -36,6 +36,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
     routers: file.routers.map((router, index) => compiler.router(router, ["routers", index])),
     bufferSizeBytes: file.bufferSizeBytes,
     workers: file.workers === "auto" ? around.cores : file.workers,
+    reloadOnChange: file.reloadOnChange,
   };
   checkAcross(config, problems);
   return config;

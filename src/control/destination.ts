@@ -59,6 +59,7 @@ export class Destination {
   #nextBranchId = 0;
   #nextEpoch = 1;
   #bound: BoundState | undefined;
+  #isRemoved = false;
 
   constructor(parts: {
     readonly id: number;
@@ -84,6 +85,11 @@ export class Destination {
     return this.#bound;
   }
 
+  /** No server leads here: it is there for the connections that it still has. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
   get endpoints(): readonly EndpointEntry[] {
     return Array.from(this.#entries.values(), ({ spec, resolvedWeight, row, removal }) => ({
       spec,
@@ -96,6 +102,7 @@ export class Destination {
   /** Applies a new answer: only what differs goes to the workers. */
   apply(bound: BoundState): void {
     this.#bound = bound;
+    this.#isRemoved = false;
     this.#handDownNumbers(bound.branches);
     const branches = this.#numberBranches(bound.branches);
     const removed = this.#retireMissing(bound.branches);
@@ -129,6 +136,7 @@ export class Destination {
    */
   remove(): UpdateEndpoints["removed"] {
     this.#bound = undefined;
+    this.#isRemoved = true;
     this.#retireMissing([]);
     return Array.from(this.#entries.values(), ({ spec, removal }) => ({
       id: spec.id,

@@ -94,6 +94,11 @@ export class Supervisor {
     for (const { outbox } of this.#slots) outbox?.push(message);
   }
 
+  /** Tells every worker what `make` says for its index. */
+  tellEach(make: (index: number) => ToWorker): void {
+    for (const { index, outbox } of this.#slots) outbox?.push(make(index));
+  }
+
   /** Resolves once every worker has done what it was told before: with false if one does not within some seconds. */
   confirm(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();

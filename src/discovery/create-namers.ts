@@ -98,11 +98,7 @@ export async function createNamers(
   return setOf(entries, builtIn, service);
 }
 
-function setOf(
-  entries: readonly NamerEntry[],
-  builtIn: BuiltIn,
-  service: NameService,
-): NamerSet {
+function setOf(entries: readonly NamerEntry[], builtIn: BuiltIn, service: NameService): NamerSet {
   const shown = [...entries, { prefix: UTILITY_PREFIX, kind: "built in", ...builtIn }];
   return {
     service,

@@ -28,6 +28,7 @@ export const LOG_MODULES = [
   "namerd",
   "namers",
   "proxy",
+  "reload",
   "storage",
   "supervisor",
   "telemetry.log",
