@@ -1,7 +1,6 @@
 // The entry of the process that loads a configuration and answers on standard output. See load-in-child.ts.
 import { serialize } from "bun:jsc";
 import { read } from "node:fs";
-import { fingerprintOf } from "./fingerprint.ts";
 import { loadConfig } from "./load.ts";
 
 /** A pipe whose other end the parent holds for as long as it lives. */
@@ -11,9 +10,7 @@ const LIFELINE = 3;
 read(LIFELINE, new Uint8Array(1), 0, 1, null, () => process.kill(process.pid, "SIGKILL"));
 
 const [path = ""] = process.argv.slice(2);
-const result = await loadConfig(path);
 // JavaScript's own format rather than JSON: limits may be infinite.
-const answer = result.ok ? { ...result, fingerprint: fingerprintOf(result.config) } : result;
-await Bun.write(Bun.stdout, serialize(answer));
+await Bun.write(Bun.stdout, serialize(await loadConfig(path)));
 // The lifeline is still being read.
 process.exit(0);

@@ -7,6 +7,7 @@ import { fileStamp } from "../lib/file-stamp.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRoots } from "../lib/system-roots.ts";
 import { compile } from "./compile.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { type LoadResult, STDIN } from "./load-result.ts";
 import { decodeUtf8, parseConfig } from "./parse.ts";
 import { type Problem, redact } from "./problems.ts";
@@ -64,7 +65,8 @@ export function loadText(text: string, name: string, around: Surroundings): Load
   if (config === undefined || problems.hasErrors) {
     return { ok: false, reason: "invalid", problems: found };
   }
-  return { ok: true, config, source: withoutSecrets(raw), warnings: found };
+  const source = withoutSecrets(raw);
+  return { ok: true, config, source, warnings: found, fingerprint: fingerprintOf(config) };
 }
 
 function surroundings(baseDir: string, files: NamedFiles): Surroundings {
