@@ -225,3 +225,37 @@ describe("Bindings", () => {
     expect(state).toBe(before);
   });
 });
+
+test("another interpreter takes over when it has something better, and the last one is asked no more", () => {
+  const registry = new Registry(() => {});
+  const first = new Script();
+  const bindings = new Bindings({
+    interpreter: first,
+    router: "r",
+    registry,
+    log: silentLogger,
+    clock,
+  });
+  bindings.follow(PATH, (it) => {
+    state = it;
+  });
+  first.say(to(["/a", 1]));
+  first.tell("/a", on(1));
+  const second = new Script();
+  const { bindSignal } = first;
+  bindings.setInterpreter(second);
+  expect([bindSignal?.aborted, first.ids.size]).toEqual([true, 0]);
+  expect(state?.branches.map(({ id }) => id)).toEqual(["/a"]);
+  // What comes late of the first is not heard, and nothing of the second is better yet.
+  first.say(to(["/x", 1]));
+  second.tell("/a", NEG);
+  second.say({ state: "neg" });
+  expect(state?.branches).toMatchObject([{ id: "/a", endpoints: [{ port: 1 }] }]);
+  second.say(to(["/b", 1]));
+  second.tell("/b", on(2));
+  expect(state?.branches).toMatchObject([{ id: "/b", endpoints: [{ port: 2 }] }]);
+  const late = new Script();
+  bindings.setInterpreter(late);
+  bindings.follow("/svc/other", () => {});
+  expect(late.bindSignal?.aborted).toBe(false);
+});

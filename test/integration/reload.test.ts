@@ -293,6 +293,23 @@ describe.skipIf(!has("python3"))("a reload", () => {
     await product.line(({ msg, generation }) => msg === "reload is over" && generation === 2);
   });
 
+  test("is refused while the process shuts down", async () => {
+    await using product = await Product.start(config());
+    const client = await python.connect(product.port());
+    await client.write("x");
+    await client.receive(1);
+    product.process.kill("SIGTERM");
+    await product.line(({ msg }) => msg === "shutting down");
+    const answer = await reloadWith(product, config({ weights: [2, 1] }));
+    expect(answer).toMatchObject({
+      status: 409,
+      result: "refused",
+      message: "the process is draining",
+    });
+    await client.close();
+    expect(await product.process.exited).toBe(0);
+  });
+
   test("is refused without a file", async () => {
     await using product = await Product.start("", {
       words: ["-l", "127.0.0.1:0", "-a", "127.0.0.1:0", "-n", "127.0.0.1:1", "/svc/web"],
