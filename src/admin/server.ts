@@ -23,6 +23,9 @@ export type AdminServerOptions = {
 /** Time without a byte after which a connection is closed. Bun gives whole requests some 10 s on its own. */
 const IDLE_SECONDS = 10;
 
+/** The same while an answer is being made that takes its time, on a machine that is busy. */
+const LONG_WORK_SECONDS = 120;
+
 /** No route reads a body. Heads are limited to 16 KiB by Bun itself. */
 const MOST_BODY_BYTES = 1024;
 
@@ -72,13 +75,15 @@ export class AdminServer {
     try {
       const refusal = refusalOf(request, this.address);
       if (refusal !== undefined) return this.#refuse(request, refusal);
-      return this.#route(request.method, pathOf(request.url));
+      return this.#route(request);
     } catch (error) {
       return this.#fail(error);
     }
   }
 
-  #route(method: string, path: string): Response | Promise<Response> {
+  #route(request: Request): Response | Promise<Response> {
+    const { method } = request;
+    const path = pathOf(request.url);
     const routes = this.#routes.filter((route) => route.path === path);
     if (routes.length === 0) return plain(404, "Not found. The page / says what there is.\n");
     // The answer to HEAD is made like that to GET; Bun sends its head alone.
@@ -86,6 +91,7 @@ export class AdminServer {
     const route = routes.find((one) => one.method === wanted);
     const answer = route?.handle();
     if (answer instanceof Promise) {
+      this.#server.timeout(request, LONG_WORK_SECONDS);
       return answer.then(
         (later) => this.#send(later),
         (error: unknown) => this.#fail(error),

@@ -190,26 +190,33 @@ export class Destination {
    */
   #handDownNumbers(branches: readonly BoundBranch[]): void {
     const wanted = new Set(branches.map(({ id }) => id));
-    const going = new Map([...this.#branchIds].filter(([id]) => !wanted.has(id)));
-    for (const { id, endpoints } of branches) {
-      if (going.size === 0) return;
-      if (this.#branchIds.has(id)) continue;
-      let heir: { readonly from: string; readonly number: number } | undefined;
-      let most = 0;
-      for (const [from, number] of going) {
-        const common = endpoints.filter((address) => {
-          const entry = this.#entries.get(keyOf(number, address));
-          return entry !== undefined && entry.removal === undefined;
-        }).length;
-        if (common <= most) continue;
-        most = common;
-        heir = { from, number };
+    const going = new Map<number, string>();
+    for (const [id, number] of this.#branchIds) if (!wanted.has(id)) going.set(number, id);
+    const fresh = branches.filter(({ id }) => !this.#branchIds.has(id));
+    if (going.size === 0 || fresh.length === 0) return;
+    const numbersAt = this.#numbersByAddress(going);
+    for (const { id, endpoints } of fresh) {
+      const common = new Map<number, number>();
+      for (const number of endpoints.flatMap((one) => numbersAt.get(addressKey(one)) ?? [])) {
+        if (going.has(number)) common.set(number, (common.get(number) ?? 0) + 1);
       }
+      const [heir] = [...common].sort(([, a], [, b]) => b - a)[0] ?? [];
       if (heir === undefined) continue;
-      going.delete(heir.from);
-      this.#branchIds.delete(heir.from);
-      this.#branchIds.set(id, heir.number);
+      this.#branchIds.delete(going.get(heir) ?? "");
+      this.#branchIds.set(id, heir);
+      going.delete(heir);
     }
+  }
+
+  /** The branches of these that have an endpoint at an address now. */
+  #numbersByAddress(numbers: ReadonlyMap<number, unknown>): ReadonlyMap<string, readonly number[]> {
+    const byAddress = new Map<string, number[]>();
+    for (const { spec, removal } of this.#entries.values()) {
+      if (removal !== undefined || !numbers.has(spec.branch)) continue;
+      const key = addressKey(spec);
+      byAddress.set(key, [...(byAddress.get(key) ?? []), spec.branch]);
+    }
+    return byAddress;
   }
 
   #retireMissing(branches: readonly BoundBranch[]): { id: number; epoch: number }[] {

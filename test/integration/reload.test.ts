@@ -83,7 +83,11 @@ describe.skipIf(!has("python3"))("a reload", () => {
         product,
         config({
           weights: [1 + (round % 3), 1],
-          web: { connectTimeoutMs: 5_000 + round, maxConcurrency: 1_000 + round },
+          web: {
+            connectTimeoutMs: 5_000 + round,
+            maxConcurrency: 1_000 + round,
+            dstName: round % 5 === 4 ? "/svc/b" : "/svc/web",
+          },
           servers: round % 2 === 0 ? [{ port: extra, dstName: "/svc/b" }] : [],
           client: {
             connectTimeoutMs: 2_000 + round,
