@@ -93,6 +93,27 @@ describe("AdminServer", () => {
     expect(await ask(server, "GET", "/ping")).toMatchObject({ status: 200, body: "pong\n" });
   });
 
+  test("answers reloads when they are over, with a status that says how they went", async () => {
+    const configuration = { generation: 2, fingerprint: "f" };
+    for (const [result, status] of [
+      ["applied", 200],
+      ["invalid", 422],
+      ["failed", 500],
+      ["refused", 409],
+    ] as const) {
+      const answer = { result, message: "why", problems: ["x"], configuration };
+      const { server } = setUp({
+        reload: () => new Promise((resolve) => setImmediate(() => resolve(answer))),
+      });
+      const reply = await ask(server, "POST", "/reload");
+      expect([reply.status, JSON.parse(reply.body)]).toEqual([status, answer]);
+      expect((await ask(server, "GET", "/reload")).status).toBe(405);
+    }
+    const { server, errors } = setUp();
+    expect((await ask(server, "POST", "/plan")).status).toBe(500);
+    expect(errors).toHaveLength(1);
+  });
+
   test("gives each page with its type, and none that a cache or another site may keep", async () => {
     const { server } = setUp();
     for (const [path, type, body] of [

@@ -213,7 +213,7 @@ export class App implements AdminPort {
       log: logger("reload"),
       metrics: new ReloadMetrics(this.#metrics.registry),
       obstacle: () => (this.#state === "serving" ? undefined : `the process is ${this.#state}`),
-      live: this.#metrics.live(this.#servers, destinations),
+      live: () => this.#metrics.live(this.#servers, destinations),
       apply: (plan) =>
         applyPlan(plan, {
           servers: this.#servers,

@@ -55,6 +55,10 @@ export class NameSources {
     const namers = await this.#prepareNamers(config);
     const haveChanged = namers !== this.#namers;
     const interpreters = new Map<string, CountedInterpreter>();
+    const discard = (): void => {
+      for (const interpreter of interpreters.values()) interpreter.release();
+      if (haveChanged) namers?.release(this.#namers);
+    };
     for (const { label, interpreter } of config.routers) {
       const known = this.#routers.get(label);
       const asksNamers = interpreter.kind === "default" && haveChanged;
@@ -63,10 +67,6 @@ export class NameSources {
       const parts = { router: label, registry, clock, rng, log, ...names };
       interpreters.set(label, await createInterpreter(interpreter, parts));
     }
-    const discard = (): void => {
-      for (const interpreter of interpreters.values()) interpreter.release();
-      if (haveChanged) namers?.release(this.#namers);
-    };
     return { config, namers, interpreters, discard };
   }
 

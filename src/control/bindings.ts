@@ -64,7 +64,10 @@ export class Bindings {
     this.#names = new Names({ ...rest, resolver: resolverOf(interpreter) });
   }
 
-  /** Asks another interpreter from now on. What is in effect stays until there is something to change to. */
+  /**
+   * Asks another interpreter from now on. What is in effect stays until there is something to change to, and its names
+   * are followed as before until the new interpreter binds to them too.
+   */
   setInterpreter(interpreter: Interpreter): void {
     this.#interpreter = interpreter;
     this.#names.setResolver(resolverOf(interpreter));
@@ -215,7 +218,7 @@ class BoundPath {
   }
 
   #follow(id: string): void {
-    if (this.#followed.has(id)) return;
+    if (this.#followed.has(id)) return this.#names.renew(id);
     const followed: Followed = { stop: () => stop(), name: UNKNOWN };
     this.#followed.set(id, followed);
     const stop = this.#names.follow(id, (name) => {

@@ -56,6 +56,7 @@ export class Names {
     const known = this.#names.get(path);
     const name = known ?? new Name(path, this.#parts);
     this.#names.set(path, name);
+    this.renew(path);
     // Wrapped, so that the same function given twice counts twice.
     const entry: NameObserver = (state) => observer(state);
     name.add(entry);
@@ -66,10 +67,17 @@ export class Names {
     };
   }
 
-  /** Asks another resolver from now on; what is known stays until it has something better. */
+  /**
+   * Names that are followed from now on are asked of another resolver, and those that are told to `renew`. Others go on as
+   * they were: nobody knows yet whether the new one has such a name.
+   */
   setResolver(resolver: Resolver): void {
     this.#parts = { ...this.#parts, resolver };
-    for (const name of this.#names.values()) name.watch(resolver);
+  }
+
+  /** Asks the current resolver for a name; what is known stays until it has something better. */
+  renew(path: string): void {
+    this.#names.get(path)?.watch(this.#parts.resolver);
   }
 
   /** Makes the ages in the metrics current, for whoever is about to read them. */
@@ -85,6 +93,7 @@ class Name {
   readonly #metrics: NameMetrics;
   readonly #observers = new Set<NameObserver>();
   #abort = new AbortController();
+  #resolver: Resolver | undefined;
   #resolution: Resolution = { state: "pending" };
   #kept: KeptReason | undefined;
   #lastConfirmedMs: number | undefined;
@@ -97,11 +106,12 @@ class Name {
     this.#parts = parts;
     this.#metrics = new NameMetrics(parts.registry, path, parts.router);
     this.#logPace = new Pace(parts.clock, LOG_PACE);
-    this.watch(parts.resolver);
   }
 
-  /** Follows the answers of `resolver`, and those of no other. */
+  /** Follows the answers of `resolver`, and those of no other. Does nothing where it does so already. */
   watch(resolver: Resolver): void {
+    if (resolver === this.#resolver) return;
+    this.#resolver = resolver;
     this.#abort.abort();
     this.#abort = new AbortController();
     const { signal } = this.#abort;

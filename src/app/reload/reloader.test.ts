@@ -25,7 +25,7 @@ function setup(overrides: Partial<ReloaderParts> = {}) {
     log: silentLogger,
     metrics: new ReloadMetrics(new Registry(aggregate.source("test"))),
     obstacle: () => undefined,
-    live: { server: () => ({ address: "", active: 0 }), destination: () => 0 },
+    live: () => ({ server: () => ({ address: "", active: 0 }), destination: () => 0 }),
     apply: (plan) => {
       applied.push(plan);
       return Promise.resolve(undefined);

@@ -45,7 +45,8 @@ export interface ReloaderParts extends ReloadHooks {
   readonly metrics: ReloadMetrics;
   /** Why nothing may be reloaded just now, as a clause; undefined when it may. */
   readonly obstacle: () => string | undefined;
-  readonly live: LiveNumbers;
+  /** Numbers of now, of what a plan touches. */
+  readonly live: () => LiveNumbers;
   /** Carries out a plan. Throws, having changed nothing, when that cannot be done; answers what is doubtful. */
   readonly apply: (plan: Plan) => Promise<string | undefined>;
 }
@@ -138,7 +139,7 @@ export class Reloader {
     return await this.#alone(async () => {
       const result = await this.#load();
       if ("result" in result) return result;
-      const view = viewOf(planOf(this.#config, result.config), this.#parts.live);
+      const view = viewOf(planOf(this.#config, result.config), this.#parts.live());
       const message = "nothing was changed: POST /reload carries it out";
       return this.#answer("planned", message, { plan: view, warnings: result.warnings });
     });
@@ -179,7 +180,7 @@ export class Reloader {
     const loaded = await this.#load();
     if ("result" in loaded) return loaded;
     const plan = planOf(this.#config, loaded.config);
-    const view = viewOf(plan, this.#parts.live);
+    const view = viewOf(plan, this.#parts.live());
     const details = { plan: view, warnings: loaded.warnings };
     // Files that are good and cannot be put into effect (an address is in use) are tried again when they change.
     this.#watch.expect(loaded.files ?? []);
