@@ -1,5 +1,5 @@
 // The TLS parts of the configuration: checks that certificates and keys fit together.
-import { createSecureContext } from "node:tls";
+import type * as NodeTls from "node:tls";
 import { readHost } from "../naming/endpoint-line.ts";
 import type { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
@@ -97,6 +97,8 @@ export class TlsCompiler {
 
 /** What TLS itself has against an identity. A running proxy must not find that out when it has changed half of itself. */
 function refusalOf(cert: string, key: string): string | undefined {
+  // Loaded where there is something to try: it takes time and memory.
+  const { createSecureContext } = import.meta.require("node:tls") as typeof NodeTls;
   try {
     createSecureContext({ cert, key });
     return undefined;
