@@ -123,6 +123,36 @@ export interface RefusedSourceStatus {
   readonly secondsAgo: number;
 }
 
+/** The configuration in effect as the status page shows it. */
+export interface ConfigurationStatus {
+  /** 1 at the start, 1 more with each reload that changed something. */
+  readonly generation: number;
+  /** Equal for configurations that say the same; missing for one that is from no file. */
+  readonly fingerprint: string | undefined;
+  /** ISO 8601; the same for `lastReload.at`. */
+  readonly loadedAt: string;
+  readonly lastReload: { readonly result: string; readonly at: string } | undefined;
+}
+
+/** What came of a reload, or of a plan. */
+export interface ReloadAnswer {
+  /**
+   * `applied`; `unchanged`: the file says what is in effect; `planned`: only asked; `invalid`: the file has errors;
+   * `failed`: it could not be put into effect; `refused`: not now, or not at all. The last three change nothing.
+   */
+  readonly result: "applied" | "unchanged" | "planned" | "invalid" | "failed" | "refused";
+  /** For people. */
+  readonly message: string;
+  /** Errors and warnings of the file, a line each. */
+  readonly problems?: readonly string[];
+  /** What changes: plain data. */
+  readonly plan?: object;
+  /** The same for people, a line each. */
+  readonly summary?: readonly string[];
+  /** In effect after it. */
+  readonly configuration: Pick<ConfigurationStatus, "generation" | "fingerprint">;
+}
+
 /** The whole state as the status page shows it. */
 export interface Status {
   readonly version: string;
@@ -132,6 +162,7 @@ export interface Status {
   readonly upgrade?: UpgradeStatus | undefined;
   readonly uptimeSeconds: number;
   readonly workers: number;
+  readonly configuration: ConfigurationStatus;
   readonly servers: readonly ServerStatus[];
   readonly destinations: readonly DestinationStatus[];
   readonly namers: readonly NamerStatus[];
@@ -150,6 +181,10 @@ export interface AdminPort {
   config(): unknown;
   /** Connections and endpoints, for operators. */
   readonly control: ControlPort;
+  /** Puts the configuration file into effect. Never rejects. */
+  reload(): Promise<ReloadAnswer>;
+  /** Says what that would change. Never rejects. */
+  plan(): Promise<ReloadAnswer>;
   /** Begins a graceful shutdown; a second call ends at once. */
   shutdown(): void;
   /** Starts a process that takes over. When it resolves with `done`, `handOver` is to follow. */

@@ -1,6 +1,6 @@
 // What the admin server answers, in one table: docs/reference/admin-api.md is generated from it.
 import { PROMETHEUS_TYPE } from "../telemetry/prometheus.ts";
-import type { AdminPort } from "./admin-port.ts";
+import type { AdminPort, ReloadAnswer } from "./admin-port.ts";
 import { type AdminRoute, type Answer, json, TEXT } from "./answer.ts";
 import { CONTROL_ROUTES } from "./control-routes.ts";
 import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
@@ -54,6 +54,22 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   },
   {
     method: "POST",
+    path: "/reload",
+    summary:
+      "Puts the configuration file into effect, without losing a connection, and answers once workers have it: JSON with " +
+      "`result`, `message`, `plan`, and `summary`, the plan in lines. 422 where the file has errors (`problems`), 409 while " +
+      "another reload or a shutdown is under way or where there is no file, 500 where it could not be put into effect: " +
+      "nothing has changed then.",
+    handle: async (app) => reloadAnswer(await app.reload()),
+  },
+  {
+    method: "POST",
+    path: "/plan",
+    summary: "Checks the configuration file and answers what `/reload` would. Changes nothing.",
+    handle: async (app) => reloadAnswer(await app.plan()),
+  },
+  {
+    method: "POST",
     path: "/shutdown",
     summary:
       "Begins a graceful shutdown: no new connections, open ones may end within `admin.graceSecs`. " +
@@ -101,4 +117,17 @@ async function upgrade(app: AdminPort): Promise<Answer> {
     default:
       return outcome satisfies never;
   }
+}
+
+const STATUS_OF = {
+  applied: 200,
+  unchanged: 200,
+  planned: 200,
+  invalid: 422,
+  failed: 500,
+  refused: 409,
+} as const satisfies Record<ReloadAnswer["result"], number>;
+
+function reloadAnswer(answer: ReloadAnswer): Answer {
+  return json(answer, STATUS_OF[answer.result]);
 }

@@ -15,6 +15,12 @@ const STATUS: Status = {
   state: "serving",
   uptimeSeconds: 1,
   workers: 1,
+  configuration: {
+    generation: 1,
+    fingerprint: "0123456789abcdef",
+    loadedAt: "2026-01-02T03:04:05.000Z",
+    lastReload: undefined,
+  },
   servers: [],
   destinations: [],
   namers: [],
@@ -35,6 +41,8 @@ function setUp(overrides: Partial<AdminPort> = {}, ip = "127.0.0.1") {
     metrics: () => "# HELP x y\n",
     status: () => STATUS,
     config: () => ({ routers: [] }),
+    reload: () => Promise.reject(new Error("not asked for")),
+    plan: () => Promise.reject(new Error("not asked for")),
     shutdown: () => calls.push("shutdown"),
     upgrade: () => Promise.resolve({ result: "done", pid: 77 }),
     handOver: (pid) => calls.push(`hand over to ${pid}`),
@@ -118,6 +126,27 @@ describe("AdminServer", () => {
   test("listens on IPv6 as well", async () => {
     const { server } = setUp({}, "::1");
     expect(await ask(server, "GET", "/ping")).toMatchObject({ status: 200, body: "pong\n" });
+  });
+
+  test("answers reloads when they are over, with a status that says how they went", async () => {
+    const configuration = { generation: 2, fingerprint: "f" };
+    for (const [result, status] of [
+      ["applied", 200],
+      ["invalid", 422],
+      ["failed", 500],
+      ["refused", 409],
+    ] as const) {
+      const answer = { result, message: "why", problems: ["x"], configuration };
+      const { server } = setUp({
+        reload: () => new Promise((resolve) => setImmediate(() => resolve(answer))),
+      });
+      const reply = await ask(server, "POST", "/reload");
+      expect([reply.status, JSON.parse(reply.body)]).toEqual([status, answer]);
+      expect((await ask(server, "GET", "/reload")).status).toBe(405);
+    }
+    const { server, errors } = setUp();
+    expect((await ask(server, "POST", "/plan")).status).toBe(500);
+    expect(errors).toHaveLength(1);
   });
 
   test("gives each page with its type, and none that a cache or another site may keep", async () => {

@@ -27,6 +27,12 @@ const STATUS: Status = {
   state: "serving",
   uptimeSeconds: 90_061,
   workers: 2,
+  configuration: {
+    generation: 1,
+    fingerprint: "0123456789abcdef",
+    loadedAt: "2026-01-02T03:04:05.000Z",
+    lastReload: undefined,
+  },
   servers: [{ router: "default", address: "127.0.0.1:7474", dstName: "/svc/web", tls: true }],
   destinations: [DESTINATION],
   namers: [],

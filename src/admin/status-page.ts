@@ -1,5 +1,6 @@
 // The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
 import type {
+  ConfigurationStatus,
   DestinationStatus,
   DrainStatus,
   EjectionStatus,
@@ -51,6 +52,7 @@ export function statusPage(status: Status): string {
 <header>
 <h1>linkerd-tcp</h1>
 <p>State: <strong>${escape(state)}</strong>. Version ${escape(version)}, process ${pid}, up for ${duration(uptimeSeconds)}, ${plural(workers, "worker")}.</p>
+${configurationLine(status.configuration)}
 ${upgradeNote(status)}
 <nav><a href="/metrics">Metrics</a> <a href="/config.json">Configuration</a> <a href="/status.json">This page as JSON</a></nav>
 </header>
@@ -82,6 +84,18 @@ function upgradeNote({ upgrade }: Status): string {
     default:
       return upgrade satisfies never;
   }
+}
+
+function configurationLine({
+  generation,
+  fingerprint,
+  loadedAt,
+  lastReload,
+}: ConfigurationStatus): string {
+  const which = fingerprint === undefined ? `${generation}` : `${generation} (${fingerprint})`;
+  const last =
+    lastReload === undefined ? "" : ` Last reload: ${lastReload.result}, ${lastReload.at}.`;
+  return `<p>Configuration ${escape(which)}, loaded ${escape(loadedAt)}.${escape(last)}</p>`;
 }
 
 function serverTable(servers: readonly ServerStatus[]): string {

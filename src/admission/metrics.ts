@@ -1,7 +1,7 @@
 // Counts of connections that a server's limits refuse, on one worker.
 import { SERVER_METRICS } from "../telemetry/catalogue/server.ts";
 import type { Counter } from "../telemetry/metrics.ts";
-import type { Registry } from "../telemetry/registry.ts";
+import type { MetricSource } from "../telemetry/metric-scope.ts";
 import { type LimitRule, RULE_NAMES } from "./rules.ts";
 
 export class LimitMetrics {
@@ -9,7 +9,7 @@ export class LimitMetrics {
   readonly #dryRun: ReadonlyMap<LimitRule, Counter>;
 
   /** `address` is the bound `ip:port`. */
-  constructor(registry: Registry, router: string, address: string) {
+  constructor(registry: MetricSource, router: string, address: string) {
     const counters = (action: string): ReadonlyMap<LimitRule, Counter> =>
       new Map(
         RULE_NAMES.map((rule) => [

@@ -4,7 +4,7 @@ import { SERVER_METRICS } from "../telemetry/catalogue/server.ts";
 import type { Gauge } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { libc } from "../transport/libc.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
 
 interface Queue {
   readonly length: Gauge;
@@ -25,7 +25,7 @@ export class AcceptQueues {
     for (const { id, router, socket } of servers) {
       const read = socket.fd === undefined ? undefined : libc?.acceptQueue(socket.fd);
       if (read === undefined) continue;
-      const queue = this.#queues.get(id) ?? this.#add(id, router.label, formatAddress(socket));
+      const queue = this.#queues.get(id) ?? this.#add(id, router, formatAddress(socket));
       queue.length.set(read.length);
       queue.limit.set(read.limit);
     }

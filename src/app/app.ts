@@ -1,31 +1,28 @@
-// The composition root: joins configuration, discovery, workers and the admin port into a running proxy.
-import type { AdminPort, Status, UpgradeOutcome } from "../admin/admin-port.ts";
+// The composition root: joins configuration, what serves connections, and the admin port into a running proxy.
+import type { AdminPort, ReloadAnswer, Status, UpgradeOutcome } from "../admin/admin-port.ts";
+import type { ControlPort } from "../admin/control-port.ts";
 import type { Config } from "../config/types.ts";
-import { Sessions } from "../control/sessions.ts";
-import { shareOf } from "../control/share.ts";
-import { Supervisor } from "../control/supervisor.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import type { Logger, LoggerFactory } from "../telemetry/log.ts";
-import type { LogSettings, ToWorker } from "../wire/messages.ts";
 import { libc } from "../transport/libc.ts";
+import type { LogSettings } from "../wire/messages.ts";
 import { AcceptQueues } from "./accept-queues.ts";
 import { AdminPlace } from "./admin-place.ts";
-import { Control } from "./control.ts";
-import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
-import { Destinations } from "./destinations.ts";
-import { Drains } from "./drains.ts";
+import { Engine } from "./engine.ts";
 import type { Inherited } from "./inherited.ts";
-import { type AppLimits, createLimits } from "./limits.ts";
-import { adminFailures, type BoundServer, listen, ListenError } from "./listeners.ts";
+import { adminFailures, listen, ListenError } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
 import type { Predecessor } from "./predecessor.ts";
+import { type ConfigOrigin, type Loaded, Reloader } from "./reload/reloader.ts";
+import { ReloadMetrics } from "./reload/reload-metrics.ts";
+import type { BoundServer } from "./servers.ts";
 import { type Restart, startWith } from "./start-successor.ts";
 import { statusOf } from "./status.ts";
-import { checkThreadLimit, ThreadLimitError } from "./thread-limit.ts";
+import { checkThreadLimit } from "./thread-limit.ts";
 import { hasEndpoints, unresolvedOf } from "./unresolved.ts";
 import { Upgrade } from "./upgrade.ts";
 
@@ -37,6 +34,10 @@ export interface AppParts {
   readonly config: Config;
   /** The configuration as it was written, without secrets. */
   readonly source: unknown;
+  readonly files?: Loaded["files"] | undefined;
+  readonly fingerprint?: string | undefined;
+  /** For reloads; undefined where there is no file. */
+  readonly origin?: ConfigOrigin | undefined;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: LoggerFactory;
@@ -47,6 +48,8 @@ export interface AppParts {
   readonly predecessor: Predecessor | undefined;
   readonly notifier: Notifier;
   readonly restart: Restart;
+  /** A reload is over. */
+  readonly onReloadEnd?: () => void;
   /** Ends the process; called once. */
   readonly exit: (code: number) => void;
 }
@@ -55,87 +58,36 @@ export class App implements AdminPort {
   readonly #parts: AppParts;
   readonly #log: Logger;
   readonly #metrics = new Metrics();
-  readonly #servers: readonly BoundServer[];
-  readonly #destinations: Destinations;
-  readonly #sessions: Sessions;
-  readonly #drains: Drains;
-  readonly #limits: AppLimits;
+  readonly #engine: Engine;
   readonly #queues: AcceptQueues;
-  readonly #supervisor: Supervisor;
+  readonly #reloader: Reloader;
   readonly #startedMs: number;
   readonly #upgrade: Upgrade;
   /** Undefined in a process that takes over, until it may serve. */
   #admin: AdminPlace | undefined;
   #state: Status["state"] = "starting";
   #heardMs = Number.NEGATIVE_INFINITY;
-  readonly control: Control;
 
   /** Binds every address. Throws ListenError. */
   constructor(parts: AppParts) {
-    const { config, clock, rng, logger, logSettings, inherited, predecessor } = parts;
-    const { registry, aggregate } = this.#metrics;
+    const { config, clock, logger, inherited, predecessor } = parts;
     this.#parts = parts;
     this.#log = logger("app");
     this.#startedMs = clock.now();
-    const { servers, admin } = listen(config, inherited, () => ({
+    const { sockets, admin } = listen(config, inherited, () => ({
       place: predecessor === undefined ? this.#startAdmin() : undefined,
     }));
     inherited.closeLeft(this.#log);
-    this.#servers = servers;
-    this.#sessions = new Sessions({
-      workers: config.workers,
-      broadcast: (message) => this.#supervisor.broadcast(message),
-      clock,
-      log: this.#log,
-    });
-    this.#drains = new Drains({
-      sessions: this.#sessions,
-      broadcast: (message) => this.#supervisor.broadcast(message),
-      clock,
-    });
     this.#admin = admin.place;
+    this.#engine = new Engine({ ...parts, sockets, metrics: this.#metrics });
+    this.#queues = new AcceptQueues(this.#metrics.registry);
     this.#upgrade = this.#createUpgrade();
-    this.#destinations = new Destinations({
-      config,
-      registry,
-      clock,
-      rng,
-      logger,
-      broadcast: (message) => this.#supervisor.broadcast(message),
-      drains: this.#drains,
-    });
-    this.control = new Control({
-      destinations: this.#destinations,
-      servers: () => this.#servers,
-      sessions: this.#sessions,
-      drains: this.#drains,
-      clock,
-      log: this.#log,
-      gauge: registry.gauge(PROCESS_METRICS.overrides),
-    });
-    this.#limits = createLimits({ config, servers, registry, clock, rng, logger });
-    this.#queues = new AcceptQueues(registry);
-    this.#supervisor = new Supervisor({
-      workers: config.workers,
-      bufferSizeBytes: config.bufferSizeBytes,
-      maxDescriptors: this.#descriptorsForSessions(),
-      logSettings,
-      overload: this.#limits.overload,
-      aggregate,
-      clock,
-      rng,
-      log: logger("supervisor"),
-      running: registry.gauge(PROCESS_METRICS.workers),
-      restarts: registry.counter(PROCESS_METRICS.workerRestarts),
-      replay: (index) => this.#replay(index),
-      onReleased: (worker, id, epoch) => this.#destinations.released(worker, id, epoch),
-      onDied: (worker) => {
-        this.#destinations.workerDied(worker);
-        this.#sessions.workerDied(worker);
-        this.#limits.workerDied(worker);
-      },
-      onSessions: (worker, message) => this.#sessions.apply(worker, message),
-    });
+    this.#reloader = this.#createReloader();
+  }
+
+  /** Connections and endpoints, for operators. */
+  get control(): ControlPort {
+    return this.#engine.control;
   }
 
   /**
@@ -147,51 +99,64 @@ export class App implements AdminPort {
     const { predecessor, notifier } = this.#parts;
     if (libc === undefined)
       this.#log.warn("TCP keepalive and user timeouts are not set: that needs Linux with glibc");
-    await this.#destinations.follow();
-    await predecessor?.prepared(() => unresolvedOf(this.#destinations.all));
-    await this.#startWorkers();
+    const { destinations, servers } = this.#engine;
+    await destinations.follow();
+    await predecessor?.prepared(() => unresolvedOf(destinations.all));
+    await this.#engine.startWorkers();
     const admin = this.#admin ?? this.#joinAdmin();
     this.#admin = admin;
     this.#state = "serving";
-    for (const { router, config: server, socket } of this.#servers) {
-      const fields = { router: router.label, address: formatAddress(socket), dst: server.dstName };
-      this.#log.info("serving", () => ({ ...fields, tls: server.tls !== undefined }));
-    }
+    for (const server of servers.all) this.#tellServing(server);
     this.#log.info("ready", () => ({ admin: formatAddress(admin.address), pid: process.pid }));
     if (predecessor !== undefined) this.#countUpgrade("taken-over");
     predecessor?.ready();
-    notifier.ready(
-      `Serving on ${this.#servers.length} addresses, admin ${formatAddress(admin.address)}`,
-    );
+    notifier.ready(this.#readyText());
     notifier.watch(() => this.#workersAnswer());
   }
 
   metrics(): string {
-    this.#destinations.refreshAges();
-    if (this.#state === "serving") this.#queues.refresh(this.#servers);
-    return this.#metrics.render(this.#destinations.all);
+    const { destinations, servers } = this.#engine;
+    destinations.refreshAges();
+    // A socket that is closed has no queue, and its number may be of another file by then.
+    if (this.#state === "serving") this.#queues.refresh(servers.all);
+    return this.#metrics.render(destinations.all);
   }
 
   status(): Status {
-    const { clock, config } = this.#parts;
+    const { clock } = this.#parts;
+    const { destinations, servers, drains, limits } = this.#engine;
     return statusOf({
       state: this.#state,
       upgrade: this.#upgrade.status,
       uptimeMs: clock.now() - this.#startedMs,
       nowMs: clock.now(),
       wallMs: clock.wallTime(),
-      workers: config.workers,
-      servers: this.#servers,
-      destinations: this.#destinations.all,
-      namers: this.#destinations.namers,
-      drains: this.#drains.status(),
-      refusals: this.#limits.servers.refusals(),
-      reason: (destination, address) => this.#destinations.reason(destination, address),
+      workers: this.#reloader.config.workers,
+      configuration: this.#reloader.inEffect,
+      servers: servers.all,
+      destinations: destinations.all,
+      namers: destinations.namers,
+      drains: drains.status(),
+      refusals: limits.servers.refusals(),
+      reason: (destination, address) => destinations.reason(destination, address),
     });
   }
 
   config(): unknown {
-    return this.#parts.source;
+    return this.#reloader.source;
+  }
+
+  reload(): Promise<ReloadAnswer> {
+    return this.#reloader.reload("POST /reload");
+  }
+
+  plan(): Promise<ReloadAnswer> {
+    return this.#reloader.plan();
+  }
+
+  /** Reloads as soon as nothing else is being reloaded; the log tells what came of it. */
+  requestReload(why: string): void {
+    this.#reloader.request(why);
   }
 
   shutdown(): void {
@@ -233,31 +198,24 @@ export class App implements AdminPort {
     this.#exit(1);
   }
 
-  async #startWorkers(): Promise<void> {
-    try {
-      await this.#supervisor.start();
-    } catch (error) {
-      throw new ThreadLimitError(`a worker thread cannot be started (${String(error)})`, error);
-    }
-  }
-
   /** Ends the process not before `alsoDone`. */
   async #drain(alsoDone?: Promise<void>): Promise<void> {
-    const { clock, config } = this.#parts;
+    const { clock } = this.#parts;
+    const { servers, drains, supervisor } = this.#engine;
+    const { admin } = this.#reloader.config;
+    const { graceMs, drainWindowMs } = admin;
     this.#state = "draining";
     this.#upgrade.cancel();
-    this.#log.info("shutting down", () => ({ graceMs: config.admin.graceMs }));
-    for (const { socket } of this.#servers) socket.close();
-    const { graceMs, drainWindowMs } = config.admin;
-    if (drainWindowMs > 0)
-      clock.after(graceMs - drainWindowMs, () => this.#drains.process(config.admin));
+    this.#log.info("shutting down", () => ({ graceMs }));
+    servers.close();
+    if (drainWindowMs > 0) clock.after(graceMs - drainWindowMs, () => drains.process(admin));
     const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
     clock.after(graceMs, () => {
       this.#log.warn("grace is over, closing what is left");
-      this.#supervisor.destroySessions();
+      supervisor.destroySessions();
       clock.after(DESTROY_MS, giveUp);
     });
-    await Promise.race([this.#supervisor.drain(), given]);
+    await Promise.race([supervisor.drain(), given]);
     await alsoDone;
     this.#log.info("stopped", () => ({ pid: process.pid }));
     this.#exit(0);
@@ -266,9 +224,8 @@ export class App implements AdminPort {
   #exit(code: number): void {
     this.#state = "stopped";
     this.#upgrade.cancel();
-    this.#destinations.stop();
-    this.control.stop();
-    this.#limits.stop();
+    this.#reloader.stop();
+    this.#engine.stop();
     this.#admin?.stop();
     this.#parts.exit(code);
   }
@@ -299,8 +256,13 @@ export class App implements AdminPort {
       clock,
       log: this.#log,
       start: (observer) =>
-        startWith(restart, this.#servers, this.#admin?.address ?? config.admin, observer),
-      hasEndpoints: (name) => hasEndpoints(this.#destinations.all, name),
+        startWith(
+          restart,
+          this.#engine.servers.all,
+          this.#admin?.address ?? config.admin,
+          observer,
+        ),
+      hasEndpoints: (name) => hasEndpoints(this.#engine.destinations.all, name),
       shareAdmin: (shared) => this.#admin?.share(shared),
       count: (result) => this.#countUpgrade(result),
       graceMs: config.admin.graceMs,
@@ -313,53 +275,41 @@ export class App implements AdminPort {
 
   /** Whether any worker has said something since this was asked the last time; asks all to. */
   #workersAnswer(): boolean {
-    const heardMs = this.#supervisor.heardMs;
+    const heardMs = this.#engine.supervisor.heardMs;
     const answered = heardMs > this.#heardMs;
     this.#heardMs = heardMs;
-    this.#supervisor.broadcast({ type: "confirm" });
+    void this.#engine.supervisor.confirm();
     return answered;
   }
 
-  #replay(index: number): ToWorker[] {
-    const { workers } = this.#parts.config;
-    const messages = this.#destinations.replay(index);
-    for (const { id, router, config, socket } of this.#servers) {
-      const destination = this.#destinations.idOf(router.label, config.dstName);
-      if (destination === undefined || this.#drains.isClosed(id)) continue;
-      messages.push({
-        type: "add-server",
-        server: id,
-        router: router.label,
-        destination,
-        fd: socket.fd,
-        ip: socket.ip,
-        port: socket.port,
-        tls: config.tls,
-        proxyProtocol: config.proxyProtocol,
-        connectTimeoutMs: config.connectTimeoutMs,
-        connectionLifetimeMs: config.connectionLifetimeMs,
-        connectionLifetimeJitter: config.connectionLifetimeJitter,
-        idleTimeoutMs: config.idleTimeoutMs,
-        halfClosedTimeoutMs: config.halfClosedTimeoutMs,
-        socketOptions: config.socketOptions,
-        maxConcurrency: shareOf(config.maxConcurrency, index, workers),
-        limits: this.#limits.servers.of(id),
-      });
-    }
-    return messages;
+  #readyText(): string {
+    const admin = this.#admin && formatAddress(this.#admin.address);
+    return `Serving on ${this.#engine.servers.all.length} addresses, admin ${admin}`;
   }
 
-  #descriptorsForSessions(): number {
-    const { config } = this.#parts;
-    const warm = this.#destinations.warmConnections;
-    const copies = this.#servers.length * (1 + config.workers);
-    const checks = this.#destinations.checksAtATime;
-    const left = descriptorsForSessions(config.workers, warm + copies + checks);
-    const least = 2 * config.workers;
-    if (left >= least) return left;
-    this.#log.warn("very few file descriptors: raise the limit (ulimit -n)", () => ({
-      limit: openFilesLimit(),
-    }));
-    return least;
+  #tellServing({ router, config, socket }: BoundServer): void {
+    const fields = { router, address: formatAddress(socket), dst: config.dstName };
+    this.#log.info("serving", () => ({ ...fields, tls: config.tls !== undefined }));
+  }
+
+  #createReloader(): Reloader {
+    const { origin, clock, logger, notifier, onReloadEnd } = this.#parts;
+    const { servers, destinations } = this.#engine;
+    const isServing = (): boolean => this.#state === "serving";
+    return new Reloader({
+      started: this.#parts,
+      origin,
+      clock,
+      log: logger("reload"),
+      metrics: new ReloadMetrics(this.#metrics.registry),
+      obstacle: () => (isServing() ? undefined : `the process is ${this.#state}`),
+      live: () => this.#metrics.live(servers, destinations),
+      apply: (plan) => this.#engine.apply(plan, isServing, (server) => this.#tellServing(server)),
+      onReloadBegin: () => notifier.reloading(),
+      onReloadEnd: () => {
+        notifier.ready(this.#readyText());
+        onReloadEnd?.();
+      },
+    });
   }
 }

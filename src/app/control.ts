@@ -22,7 +22,7 @@ import type { Gauge } from "../telemetry/metrics.ts";
 import type { EndHow, SessionRow, SessionSelector } from "../wire/session-messages.ts";
 import type { Destinations } from "./destinations.ts";
 import type { Drains } from "./drains.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
 
 /** What control is given. */
 export interface ControlParts {

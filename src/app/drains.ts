@@ -7,7 +7,7 @@ import { formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { ToWorker } from "../wire/messages.ts";
 import type { EndHow, EndReason } from "../wire/session-messages.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
 
 /** The last sessions of a shutdown get this part of its window, and at most this long, to take what is theirs. */
 const SHUTDOWN_TAIL = { part: 0.2, mostMs: 1_000 };

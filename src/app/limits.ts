@@ -11,7 +11,7 @@ import type { Registry } from "../telemetry/registry.ts";
 import { libc } from "../transport/libc.ts";
 import type { OverloadStart } from "../wire/messages.ts";
 import { openFilesLimit } from "./descriptor-limit.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
 import { watchMemory } from "./memory-watch.ts";
 
 /** What is limited. */
@@ -26,7 +26,6 @@ export interface AppLimits {
 /** What limits are made of. */
 export interface AppLimitsParts {
   readonly config: Config;
-  readonly servers: readonly BoundServer[];
   readonly registry: Registry;
   readonly clock: Clock;
   readonly rng: Rng;
@@ -44,7 +43,6 @@ export function createLimits(parts: AppLimitsParts): AppLimits {
     rng,
     log,
   });
-  for (const server of parts.servers) servers.set(limitedServer(server));
   const { overload } = config;
   const start = overload && { config: overload, board: newOverloadBoard(config.workers) };
   const board = start && new OverloadBoard(start.board);
@@ -73,10 +71,10 @@ export function createLimits(parts: AppLimitsParts): AppLimits {
 }
 
 /** What limits are to know of a server. */
-function limitedServer({ id, router, config, socket }: BoundServer): LimitedServer {
+export function limitedServer({ id, router, config, socket }: BoundServer): LimitedServer {
   return {
     id,
-    router: router.label,
+    router,
     address: formatAddress(socket),
     config: config.limits,
     // Whatever the configuration says, connections take two descriptors each.

@@ -1,17 +1,8 @@
 // Binds every address that the configuration names, or none: all that fail are reported at once.
-import type { Config, RouterConfig, ServerConfig } from "../config/types.ts";
+import type { Config } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
 import { BindError, bind, type BoundSocket } from "../transport/bind.ts";
 import type { Inherited } from "./inherited.ts";
-
-/** A server's configuration with its listening socket. */
-export interface BoundServer {
-  /** Unique in the process. */
-  readonly id: number;
-  readonly router: RouterConfig;
-  readonly config: ServerConfig;
-  readonly socket: BoundSocket;
-}
 
 /** Some addresses could not be bound. */
 export class ListenError extends Error {
@@ -27,7 +18,8 @@ export class ListenError extends Error {
 
 /** Everything that listens: servers, and what `admin` starts. */
 export interface Listening<Admin> {
-  readonly servers: readonly BoundServer[];
+  /** Of the servers of all routers, in the order of the file. */
+  readonly sockets: readonly BoundSocket[];
   readonly admin: Admin;
 }
 
@@ -38,15 +30,15 @@ export function listen<Admin>(
   startAdmin: () => Admin,
 ): Listening<Admin> {
   const failures: Error[] = [];
-  const servers = bindServers(config, inherited, failures);
+  const sockets = bindServers(config, inherited, failures);
   let admin: Admin | undefined;
   try {
     admin = startAdmin();
   } catch (error) {
     failures.push(...adminFailures(config, inherited, error));
   }
-  if (failures.length === 0 && admin !== undefined) return { servers, admin };
-  for (const { socket } of servers) socket.close();
+  if (failures.length === 0 && admin !== undefined) return { sockets, admin };
+  for (const socket of sockets) socket.close();
   throw new ListenError(failures);
 }
 
@@ -61,14 +53,13 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unknown";
 }
 
-function bindServers({ routers }: Config, inherited: Inherited, failures: Error[]): BoundServer[] {
-  const wanted = routers.flatMap((router) => router.servers.map((config) => ({ router, config })));
-  const passed = inherited.assign(wanted.map(({ config }) => config));
-  const bound: BoundServer[] = [];
-  for (const [index, { router, config }] of wanted.entries()) {
+function bindServers({ routers }: Config, inherited: Inherited, failures: Error[]): BoundSocket[] {
+  const wanted = routers.flatMap(({ servers }) => servers);
+  const passed = inherited.assign(wanted);
+  const bound: BoundSocket[] = [];
+  for (const [index, config] of wanted.entries()) {
     try {
-      const socket = passed[index] ?? bind(config.ip, config.port);
-      bound.push({ id: bound.length, router, config, socket });
+      bound.push(passed[index] ?? bind(config.ip, config.port));
     } catch (error) {
       if (!(error instanceof BindError)) throw error;
       failures.push(error);

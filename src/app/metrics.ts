@@ -10,6 +10,11 @@ import { prometheusText } from "../telemetry/prometheus.ts";
 import { Registry } from "../telemetry/registry.ts";
 import type { Destination } from "../control/destination.ts";
 import { formatAddress } from "../lib/address.ts";
+import { SERVER_METRICS } from "../telemetry/catalogue/server.ts";
+import type { Destinations } from "./destinations.ts";
+import type { LiveNumbers } from "./reload/describe.ts";
+import { destinationKey } from "./reload/plan.ts";
+import type { Servers } from "./servers.ts";
 import { VERSION } from "./version.ts";
 
 export class Metrics {
@@ -27,6 +32,31 @@ export class Metrics {
     this.#process.refresh();
     const made = [...this.#endpointFamilies(destinations), ...endpointCounts(destinations)];
     return prometheusText(this.aggregate.collect(made));
+  }
+
+  /** Numbers of now, of what a plan touches. */
+  live(servers: Servers, destinations: Destinations): LiveNumbers {
+    const family = this.aggregate
+      .collect()
+      .find(({ definition }) => definition === SERVER_METRICS.active);
+    const active = new Map(
+      family?.series.map(({ labels, numbers }) => [labels.join("\n"), numbers[0] ?? 0]),
+    );
+    const loads = new Map(
+      destinations.all.map(({ router, path, endpoints }) => [
+        destinationKey(router, path),
+        endpoints.reduce((sum, { row }) => sum + row.load, 0),
+      ]),
+    );
+    return {
+      server: (key) => {
+        const bound = servers.find(key);
+        if (bound === undefined) return { address: key, active: 0 };
+        const address = formatAddress(bound.socket);
+        return { address, active: active.get(`${bound.router}\n${address}`) ?? 0 };
+      },
+      destination: (router, path) => loads.get(destinationKey(router, path)) ?? 0,
+    };
   }
 
   #endpointFamilies(destinations: readonly Destination[]): MetricFamily[] {

@@ -2,7 +2,7 @@
 import type { Address } from "../lib/address.ts";
 import type { ChannelObserver } from "../transport/channel.ts";
 import { startSuccessor, type Successor } from "../transport/successor.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
 import { successorEnvironment } from "./passed-sockets.ts";
 
 /** How the program is started anew, or why that cannot be. */

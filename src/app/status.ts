@@ -1,5 +1,6 @@
 // The state of the whole proxy as the admin port shows it.
 import type {
+  ConfigurationStatus,
   DestinationStatus,
   DrainStatus,
   EjectionStatus,
@@ -13,7 +14,8 @@ import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
-import type { BoundServer } from "./listeners.ts";
+import type { BoundServer } from "./servers.ts";
+import type { InEffect } from "./reload/reloader.ts";
 import { VERSION } from "./version.ts";
 
 /** What a status is made from. */
@@ -25,6 +27,7 @@ export interface StatusParts {
   /** Since 1970. */
   readonly wallMs: number;
   readonly workers: number;
+  readonly configuration: InEffect;
   readonly servers: readonly BoundServer[];
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
@@ -42,8 +45,9 @@ export function statusOf(parts: StatusParts): Status {
     ...(parts.upgrade !== undefined && { upgrade: parts.upgrade }),
     uptimeSeconds: Math.floor(parts.uptimeMs / 1000),
     workers: parts.workers,
+    configuration: configurationStatus(parts.configuration),
     servers: parts.servers.map(({ router, config, socket }) => ({
-      router: router.label,
+      router,
       address: formatAddress(socket),
       dstName: config.dstName,
       tls: config.tls !== undefined,
@@ -53,6 +57,17 @@ export function statusOf(parts: StatusParts): Status {
     drains: parts.drains,
     refusals: parts.refusals,
   };
+}
+
+function configurationStatus({
+  generation,
+  fingerprint,
+  loadedAtMs,
+  last,
+}: InEffect): ConfigurationStatus {
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  const lastReload = last && { result: last.result, at: iso(last.atMs) };
+  return { generation, fingerprint, loadedAt: iso(loadedAtMs), lastReload };
 }
 
 function destinationStatus(
@@ -65,7 +80,7 @@ function destinationStatus(
   return {
     router,
     path,
-    resolution: `${bound?.state ?? "pending"}${kept}`,
+    resolution: destination.isRemoved ? "removed" : `${bound?.state ?? "pending"}${kept}`,
     ageSeconds:
       confirmedMs === undefined
         ? undefined

@@ -1,30 +1,25 @@
-// Gives sessions their connections to endpoints: joins the pool, ejection, warm connections and those who wait.
+// Gives sessions their connections to endpoints: joins the pool, outcomes, warm connections and those who wait.
 import { Backoff } from "../lib/backoff.ts";
-import type { AccrualConfig, SlowStartConfig } from "../config/accrual-types.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { TlsOptions } from "../transport/bun.ts";
 import type { ConnectFailure, Connector } from "../transport/connector.ts";
 import type { Socket } from "../transport/socket.ts";
 import {
   type ConnectionContext,
   type ConnectionObserver,
   EndpointConnection,
-  type Unanswered,
 } from "./connection.ts";
-import { EjectionReport } from "./ejection-report.ts";
-import { Ejector } from "./ejector.ts";
 import type { Endpoint, EndpointCondition } from "./endpoint.ts";
 import { EndpointLimit } from "./endpoint-limit.ts";
 import type { BalancerMetrics } from "./metrics.ts";
-import type { Latencies } from "./latency.ts";
+import { Outcomes, type OutcomeSettings } from "./outcomes.ts";
 import type { Pickers } from "./pickers.ts";
 import { type BranchWeight, Pool } from "./pool.ts";
-import { type ProbeObserver, Prober } from "./prober.ts";
 import type { RetryBudgetSettings } from "./retry-budget.ts";
 import { RetryQueue } from "./retry-queue.ts";
-import { SlowStart } from "./slow-start.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
 import { WarmPool, type WarmSource } from "./warm-pool.ts";
 
@@ -33,11 +28,7 @@ const ROUND_BACKOFF = { baseMs: 20, maxMs: 1_000 };
 /** The same for warm connections, for which nobody waits. */
 const WARM_BACKOFF = { baseMs: 100, maxMs: 10_000 };
 
-export interface BalancerSettings {
-  readonly accrual: AccrualConfig;
-  readonly slowStart: SlowStartConfig;
-  /** See DestinationConfig. */
-  readonly panicThresholdPercent: number;
+export interface BalancerSettings extends OutcomeSettings {
   /** Sessions that may wait at a time; more are refused. */
   readonly maxWaiters: number;
   /** Warm connections to keep. */
@@ -49,19 +40,23 @@ export interface BalancerSettings {
   readonly proxyProtocol?: ClientProxyProtocolConfig | undefined;
 }
 
-/** What a balancer is made of. */
-export interface BalancerParts {
-  /** Id of the destination, for those who ask its connections; default 0. */
-  readonly destination?: number;
+/** What may change about a balancer while it runs. */
+export interface BalancerSetup {
   readonly settings: BalancerSettings;
   readonly pickers: Pickers;
   readonly connector: Connector;
+  /** What a probe says to the endpoint first of all. */
+  readonly probePreamble?: Uint8Array | undefined;
+}
+
+/** What a balancer is made of. */
+export interface BalancerParts extends BalancerSetup {
+  /** Id of the destination, for those who ask its connections; default 0. */
+  readonly destination?: number;
   readonly metrics: BalancerMetrics;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly log: Logger;
-  /** What a probe says to the endpoint first of all. */
-  readonly probePreamble?: Uint8Array | undefined;
   /** Whether the peer of an idle connection has closed it (see transport/libc.ts). */
   readonly peerHasClosed: (socket: Socket) => boolean;
   /** The last connection to an endpoint that was removed has ended. */
@@ -80,64 +75,37 @@ export interface EndpointsUpdate {
 }
 
 /** Balances one destination on one worker. */
-export class Balancer implements ConnectionContext, WaitSource, WarmSource, ProbeObserver {
-  readonly destination: number;
-  readonly connector: Connector;
+export class Balancer implements WaitSource, WarmSource {
   readonly clock: Clock;
   readonly metrics: BalancerMetrics;
-  readonly latencies: Latencies | undefined;
-  readonly byClient: boolean;
   readonly retries: RetryQueue;
-  readonly limit: EndpointLimit | undefined;
-  readonly #parts: BalancerParts;
+  readonly #parts: Omit<BalancerParts, keyof BalancerSetup>;
+  #setup: BalancerSetup;
+  /** Of new connections. One that was begun keeps its own: what it speaks, and who counts its waits. */
+  #connecting: ConnectionContext;
+  #limit: EndpointLimit | undefined;
   readonly #pool: Pool;
-  readonly #ejector: Ejector;
-  readonly #slowStart: SlowStart;
-  readonly #prober: Prober;
+  readonly #outcomes: Outcomes;
   readonly #warm: WarmPool;
   readonly #warmBackoff: Backoff;
   readonly #waits = new Set<Wait>();
   /** Removed endpoints whose connections run on, with the epoch of their removal. */
   readonly #removals = new Map<Endpoint, number>();
   #known = false;
-  #panics = false;
+  #onEmpty: (() => void) | undefined;
   #cancelRefill: Cancel | undefined;
 
   constructor(parts: BalancerParts) {
-    const { settings, clock, rng } = parts;
+    const { settings, pickers, clock, rng, metrics, log } = parts;
     this.#parts = parts;
-    this.destination = parts.destination ?? 0;
-    this.connector = parts.connector;
+    this.#setup = parts;
     this.clock = clock;
-    this.metrics = parts.metrics;
-    this.latencies = parts.pickers.latencies;
-    this.byClient = parts.pickers.byClient;
-    this.#pool = new Pool(rng, parts.pickers, settings.panicThresholdPercent);
-    this.#slowStart = new SlowStart({
-      config: settings.slowStart,
-      clock,
-      gauge: parts.metrics.ejection.warming,
-      onWeight: (endpoint) => this.#pool.reweigh(endpoint),
-    });
-    const probing = {
-      destination: this.destination,
-      connector: this.connector,
-      clock,
-      metrics: this.metrics,
-      latencies: this.latencies,
-      wantsAnswers: (endpoint: Endpoint) => this.wantsAnswers(endpoint),
-      onAnswered: (endpoint: Endpoint) => this.onAnswered(endpoint),
-      onUnanswered: (endpoint: Endpoint, how: Unanswered) => this.onUnanswered(endpoint, how),
-      // A probe takes no place, so that it leaves none.
-      onConnectionEnd: (endpoint: Endpoint) => this.#releaseIfUnused(endpoint),
-    };
-    this.#prober = new Prober(probing, this, parts.probePreamble);
-    this.#ejector = this.#newEjector(parts);
-    // A warm connection belongs to no client, so where clients keep their endpoints there can be none.
-    const warm = this.byClient ? 0 : settings.minConnections;
-    this.#warm = new WarmPool(warm, this, parts.metrics);
+    this.metrics = metrics;
+    this.#pool = new Pool(rng, pickers, settings.panicThresholdPercent);
+    this.#outcomes = new Outcomes({ settings, pool: this.#pool, metrics, log, clock, rng });
+    this.#connecting = this.#connectBy(parts);
+    this.#warm = new WarmPool(warmTarget(parts), this, metrics);
     this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
-    const { metrics, log } = parts;
     this.retries = new RetryQueue({
       settings: settings.retryBudget,
       clock,
@@ -145,11 +113,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
       made: metrics.retries,
       log,
     });
-    const max = settings.maxConnectionsPerEndpoint;
-    this.limit =
-      max === Number.POSITIVE_INFINITY
-        ? undefined
-        : new EndpointLimit({ max, pool: this.#pool, clock, metrics: metrics.placeQueue });
+    this.#setLimit(settings.maxConnectionsPerEndpoint);
     this.sample();
   }
 
@@ -158,14 +122,40 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     return this.#pool.size;
   }
 
+  /** Undefined where endpoints have no limit. */
+  get limit(): EndpointLimit | undefined {
+    return this.#limit;
+  }
+
+  /** What endpoints must be told of clients. */
+  get proxyProtocol(): ClientProxyProtocolConfig | undefined {
+    return this.#setup.settings.proxyProtocol;
+  }
+
+  get byClient(): boolean {
+    return this.#setup.pickers.byClient;
+  }
+
   /** Makes those metrics current that time changes by itself; to be called about every second. */
   sample(): void {
     this.metrics.retryBudget.set(this.retries.balance);
   }
 
-  /** What endpoints must be told of clients. */
-  get proxyProtocol(): ClientProxyProtocolConfig | undefined {
-    return this.#parts.settings.proxyProtocol;
+  /**
+   * What begins from now on follows `setup`; what runs keeps what it began with. Endpoints keep their loads, failures
+   * and ejections, also when they are chosen in another way; the same `pickers` go on as they are.
+   */
+  reconfigure(setup: BalancerSetup): void {
+    const before = this.#setup;
+    const { settings, pickers } = setup;
+    this.#setup = setup;
+    this.#connecting = this.#connectBy(setup);
+    if (pickers !== before.pickers) this.#pool.setPickers(pickers);
+    this.#outcomes.reconfigure(settings);
+    this.retries.setSettings(settings.retryBudget);
+    this.#setLimit(settings.maxConnectionsPerEndpoint);
+    if (!sameTls(setup.connector.tls, before.connector.tls)) this.#warm.renew();
+    this.#warm.setTarget(warmTarget(setup));
   }
 
   /**
@@ -178,7 +168,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
       waiter.onEndpoint(warm.connection, warm.socket, warm.early);
       return undefined;
     }
-    if (this.#waits.size >= this.#parts.settings.maxWaiters) {
+    if (this.#waits.size >= this.#setup.settings.maxWaiters) {
       this.metrics.unavailable.add(1);
       waiter.onRefused("queue_full");
       return undefined;
@@ -196,7 +186,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     const wasKnown = this.#known;
     this.#known = update.known;
     const hasNew = this.#apply(update);
-    this.#notePanic();
+    this.#outcomes.notePanic();
     // Those who wait go first, in the order in which they came. Without anything new to try they stay in their pauses,
     // lest a name that changes often makes a storm of attempts; with nothing to try at all they are refused.
     const isEmpty = update.known && this.#pool.size === 0;
@@ -223,9 +213,14 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
   /** Makes no connections without a session any more: for the end of the process. Sessions may still acquire. */
   stopIdling(): void {
     this.#warm.stop();
-    this.#ejector.stop();
-    this.#prober.stop();
+    this.#outcomes.stop();
     this.#cancelRefill?.();
+  }
+
+  /** Calls `onEmpty` once no endpoint is left, retired ones included: nothing is counted any more from then on. */
+  onceEmpty(onEmpty: () => void): void {
+    if (this.#removals.size === 0 && this.#pool.size === 0) return onEmpty();
+    this.#onEmpty = onEmpty;
   }
 
   // === what waits and the warm pool use ===
@@ -236,9 +231,9 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     client = 0,
     preamble?: Uint8Array,
   ): EndpointConnection | undefined {
-    const endpoint = (this.limit ?? this.#pool).pickOther(tried, client);
+    const endpoint = (this.#limit ?? this.#pool).pickOther(tried, client);
     if (endpoint === undefined) return undefined;
-    const connection = new EndpointConnection(this, endpoint, observer);
+    const connection = new EndpointConnection(this.#connecting, endpoint, observer);
     connection.start(preamble);
     return connection;
   }
@@ -259,53 +254,19 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
   }
 
   succeeded({ endpoint }: EndpointConnection): void {
-    this.#ejector.connected(endpoint);
+    this.#outcomes.connected(endpoint);
     this.#warmBackoff.reset();
   }
 
   failed({ endpoint }: EndpointConnection, failure: ConnectFailure, detail: string): void {
-    this.#logFailure(endpoint, failure, detail);
-    // Descriptors that ran out are no fault of the endpoint's.
-    if (failure === "descriptors") return;
-    endpoint.lastFailure = `${failure}: ${detail}`;
-    // Where nobody listens the system says ECONNREFUSED. This one was accepted, and reset before that was noticed here:
-    // the next, and a probe, may well stand for a moment.
-    this.#ejector.failed(endpoint, detail === "ECONNRESET" ? "early_reset" : failure);
-  }
-
-  wantsAnswers(endpoint: Endpoint): boolean {
-    return this.#ejector.wantsAnswers(endpoint);
-  }
-
-  onAnswered(endpoint: Endpoint): void {
-    this.#ejector.answered(endpoint);
-  }
-
-  onUnanswered(endpoint: Endpoint, how: Unanswered): void {
-    if (how === "silent") return this.#ejector.endedSilently(endpoint);
-    this.metrics.ejection.earlyResets.add(1);
-    endpoint.lastFailure = "reset before it had sent a byte";
-    this.#ejector.failed(endpoint, how);
-  }
-
-  onProbed(endpoint: Endpoint): void {
-    this.#ejector.probeSucceeded(endpoint);
-  }
-
-  onProbeAnswered(endpoint: Endpoint): void {
-    this.#ejector.answered(endpoint);
-  }
-
-  onProbeFailed(endpoint: Endpoint, failure: ConnectFailure | "early_reset", detail: string): void {
-    this.#logFailure(endpoint, failure, detail);
-    this.#ejector.probeFailed(endpoint, failure === "descriptors" ? undefined : failure);
+    this.#outcomes.failed(endpoint, failure, detail);
   }
 
   leave(wait: Wait): void {
     if (!this.#waits.delete(wait)) return;
     this.metrics.waiters.add(-1);
     this.retries.leave(wait);
-    this.limit?.leave(wait);
+    this.#limit?.leave(wait);
   }
 
   refillLater(): void {
@@ -319,11 +280,40 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     return this.#parts.peerHasClosed(socket);
   }
 
-  onConnectionEnd(endpoint: Endpoint): void {
-    if (this.limit !== undefined) {
-      this.limit.leavePlace(endpoint);
+  // === connections and endpoints ===
+
+  /** How connections are made from now on, probes too. */
+  #connectBy({ connector, pickers, probePreamble }: BalancerSetup): ConnectionContext {
+    const outcomes = this.#outcomes;
+    const context: ConnectionContext = {
+      destination: this.#parts.destination ?? 0,
+      connector,
+      clock: this.clock,
+      metrics: this.metrics,
+      latencies: pickers.latencies,
+      wantsAnswers: (endpoint) => outcomes.wantsAnswers(endpoint),
+      onAnswered: (endpoint) => outcomes.answered(endpoint),
+      onUnanswered: (endpoint, how) => outcomes.unanswered(endpoint, how),
+      onConnectionEnd: (endpoint) => this.#onConnectionEnd(endpoint),
+    };
+    // A probe takes no place, so that it leaves none.
+    const onConnectionEnd = (endpoint: Endpoint): void => this.#releaseIfUnused(endpoint);
+    outcomes.probeWith({ ...context, onConnectionEnd }, probePreamble);
+    return context;
+  }
+
+  #setLimit(max: number): void {
+    if (this.#limit !== undefined) return this.#limit.setMax(max);
+    if (max === Number.POSITIVE_INFINITY) return;
+    const { clock, metrics } = this;
+    this.#limit = new EndpointLimit({ max, pool: this.#pool, clock, metrics: metrics.placeQueue });
+  }
+
+  #onConnectionEnd(endpoint: Endpoint): void {
+    if (this.#limit !== undefined) {
+      this.#limit.leavePlace(endpoint);
       // Warm connections come after those who wait.
-      if (this.limit.isIdle && this.#parts.settings.minConnections > 0) this.refillLater();
+      if (this.#limit.isIdle && this.#setup.settings.minConnections > 0) this.refillLater();
     }
     this.#releaseIfUnused(endpoint);
   }
@@ -331,8 +321,6 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
   #releaseIfUnused(endpoint: Endpoint): void {
     if (endpoint.state === "retired" && endpoint.row.ownLoad === 0) this.#release(endpoint);
   }
-
-  // === endpoints ===
 
   /** Whether anything may be picked now that could not be before. */
   #apply({ branches, added, changed, removed }: EndpointsUpdate): boolean {
@@ -345,17 +333,16 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
       const couldBe = mayBePicked(endpoint);
       this.#pool.change(endpoint, condition);
       const isBack = !couldBe && mayBePicked(endpoint);
-      if (isBack && endpoint.state === "ready") this.#slowStart.recovered(endpoint);
+      if (isBack) this.#outcomes.recovered(endpoint);
       else if (couldBe && !mayBePicked(endpoint)) {
-        this.#slowStart.end(endpoint);
+        this.#outcomes.lost(endpoint);
         this.#dropWarm(endpoint);
       }
       hasNew ||= isBack;
     }
     for (const endpoint of added) this.#add(endpoint);
-    if (added.length > 0) this.#slowStart.arrived(added, others);
-    const panics = this.#pool.settle();
-    this.#ejector.keepToShare();
+    this.#outcomes.arrived(added, others);
+    const panics = this.#outcomes.settle();
     return hasNew || panics || added.some(mayBePicked);
   }
 
@@ -367,7 +354,7 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
   #remove(id: number, epoch: number): void {
     const endpoint = this.#pool.find(id);
     if (endpoint === undefined) return;
-    this.#ejector.retired(endpoint);
+    this.#outcomes.retired(endpoint);
     this.#pool.retire(endpoint);
     this.#removals.set(endpoint, epoch);
     this.#dropWarm(endpoint);
@@ -384,40 +371,18 @@ export class Balancer implements ConnectionContext, WaitSource, WarmSource, Prob
     this.#removals.delete(endpoint);
     this.#pool.forget(endpoint);
     this.#parts.onReleased(endpoint, epoch);
+    if (this.#removals.size === 0 && this.#pool.size === 0) this.#onEmpty?.();
   }
+}
 
-  #newEjector({ settings, metrics, log, clock, rng }: BalancerParts): Ejector {
-    return new Ejector({
-      config: settings.accrual,
-      pool: this.#pool,
-      slowStart: this.#slowStart,
-      clock,
-      rng,
-      report: new EjectionReport({
-        metrics: metrics.ejection,
-        log,
-        dryRun: settings.accrual.dryRun,
-        onChange: () => this.#notePanic(),
-      }),
-      probe: (endpoint, watch) => this.#prober.probe(endpoint, watch),
-    });
-  }
+/** A warm connection belongs to no client, so where clients keep their endpoints there can be none. */
+function warmTarget({ settings, pickers }: BalancerSetup): number {
+  return pickers.byClient ? 0 : settings.minConnections;
+}
 
-  #notePanic(): void {
-    const { panics } = this.#pool;
-    if (panics === this.#panics) return;
-    this.#panics = panics;
-    this.metrics.panic.set(panics ? 1 : 0);
-    const { log } = this.#parts;
-    const fields = () => ({ endpoints: this.#pool.size });
-    if (panics) log.warn("too few endpoints are well: those that fail are tried too", fields);
-    else log.info("enough endpoints are well again", fields);
-  }
-
-  #logFailure(endpoint: Endpoint, failure: string, detail: string): void {
-    const { ip, port } = endpoint.target;
-    this.#parts.log.debug("connect failed", () => ({ endpoint: `${ip}:${port}`, failure, detail }));
-  }
+function sameTls(a: TlsOptions | undefined, b: TlsOptions | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.secureContext === b.secureContext && a.serverName === b.serverName;
 }
 
 function mayBePicked({ weight, healthy, enabled }: EndpointCondition): boolean {

@@ -9,12 +9,12 @@ export class Branch {
   /** 0 also for a branch that has gone and whose endpoints are not retired yet. */
   weight = 0;
   isGone = true;
-  readonly ready: Picker<Endpoint>;
-  readonly ejected: Picker<Endpoint>;
+  ready: Picker<Endpoint>;
+  ejected: Picker<Endpoint>;
   /** Those that active checks have found to be down. */
-  readonly unhealthy: Picker<Endpoint>;
+  unhealthy: Picker<Endpoint>;
   /** Those that an operator has taken out; nothing picks from it. */
-  readonly disabled: Picker<Endpoint>;
+  disabled: Picker<Endpoint>;
   /** Weight of the enabled endpoints, whatever slow start leaves of it. */
   enabledWeight = 0;
   /** The part of it that is healthy and not ejected. */
@@ -29,6 +29,14 @@ export class Branch {
     this.ejected = pickers.make();
     this.unhealthy = pickers.make();
     this.disabled = pickers.make();
+  }
+
+  /** Empty ones of another kind. Endpoints are to be moved by the caller. */
+  usePickers({ make }: Pickers): void {
+    this.ready = make();
+    this.ejected = make();
+    this.unhealthy = make();
+    this.disabled = make();
   }
 
   get isEmpty(): boolean {

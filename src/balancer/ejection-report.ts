@@ -3,7 +3,7 @@ import { EJECTION_METRICS as DEFINED } from "../telemetry/catalogue/ejection.ts"
 import { EJECTION_REASONS, type EjectionReason } from "../telemetry/ejection-note.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Counter, Gauge } from "../telemetry/metrics.ts";
-import type { Registry } from "../telemetry/registry.ts";
+import type { MetricSource } from "../telemetry/metric-scope.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** Why an endpoint that fails too often is not ejected: enough are out, or it is the last that connections may go to. */
@@ -26,10 +26,10 @@ export class EjectionMetrics {
   readonly withheld: Readonly<Record<EjectionLimit, Counter>>;
   readonly earlyResets: Counter;
   readonly warming: Gauge;
-  readonly #byReason: (definition: Parameters<Registry["counter"]>[0]) => ByReason;
+  readonly #byReason: (definition: Parameters<MetricSource["counter"]>[0]) => ByReason;
   #dryRuns: ByReason | undefined;
 
-  constructor(registry: Registry, router: string, path: string) {
+  constructor(registry: MetricSource, router: string, path: string) {
     this.#byReason = (definition) =>
       Object.fromEntries(
         EJECTION_REASONS.map((reason) => [
@@ -57,23 +57,30 @@ export class EjectionMetrics {
 export interface EjectionReportParts {
   readonly metrics: EjectionMetrics;
   readonly log: Logger;
-  readonly dryRun: boolean;
   /** Something was ejected or readmitted. */
   readonly onChange: () => void;
 }
 
 export class EjectionReport {
   readonly #parts: EjectionReportParts;
-  readonly #ejections: ByReason;
+  #dryRun = false;
+  #ejections: ByReason;
 
   constructor(parts: EjectionReportParts) {
     this.#parts = parts;
+    this.#ejections = parts.metrics.ejections;
+  }
+
+  /** Whether what is told from now on is only what would be done. */
+  setDryRun(dryRun: boolean): void {
+    this.#dryRun = dryRun;
     // Asked for now, so that a counter of 0 is there before the first.
-    this.#ejections = parts.dryRun ? parts.metrics.dryRuns : parts.metrics.ejections;
+    this.#ejections = dryRun ? this.#parts.metrics.dryRuns : this.#parts.metrics.ejections;
   }
 
   ejected(endpoint: Endpoint, { reason, evidence, penaltyMs }: EjectionFacts): void {
-    const { log, dryRun, onChange } = this.#parts;
+    const { log, onChange } = this.#parts;
+    const dryRun = this.#dryRun;
     this.#ejections[reason].add(1);
     log.warn(dryRun ? "endpoint would be ejected (dry run)" : "endpoint ejected", () => ({
       endpoint: endpoint.address,
@@ -87,7 +94,8 @@ export class EjectionReport {
 
   /** `why`: a success, or what else. */
   readmitted(endpoint: Endpoint, why: string): void {
-    const { metrics, log, dryRun, onChange } = this.#parts;
+    const { metrics, log, onChange } = this.#parts;
+    const dryRun = this.#dryRun;
     if (!dryRun) metrics.readmissions.add(1);
     log.info(dryRun ? "endpoint would be readmitted (dry run)" : "endpoint readmitted", () => ({
       endpoint: endpoint.address,

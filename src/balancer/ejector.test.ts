@@ -49,7 +49,6 @@ function setup(size: number, config: AccrualConfig = afterFailures(3), windowMs 
     report: new EjectionReport({
       metrics,
       log: silentLogger,
-      dryRun: config.dryRun,
       onChange: () => {},
     }),
     probe: ({ id }, watch) => probes.push([id, watch]),

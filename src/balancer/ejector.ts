@@ -2,6 +2,7 @@
 import type { AccrualConfig } from "../config/accrual-types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
+import { sameData } from "../lib/same-data.ts";
 import type { EjectionReason } from "../telemetry/ejection-note.ts";
 import { type AccrualPolicy, createPolicy, type Tally } from "./accrual-policy.ts";
 import type { EjectionLimit, EjectionReport } from "./ejection-report.ts";
@@ -58,13 +59,39 @@ export interface EjectorParts {
  */
 export class Ejector {
   readonly #parts: EjectorParts;
-  readonly #policy: AccrualPolicy | undefined;
+  #config: AccrualConfig;
+  #policy: AccrualPolicy | undefined;
   /** Those that are ejected, or would be, the longest first. */
   readonly #out = new Set<Endpoint>();
 
   constructor(parts: EjectorParts) {
     this.#parts = parts;
+    this.#config = parts.config;
     this.#policy = createPolicy(parts.config.rule);
+    parts.report.setDryRun(parts.config.dryRun);
+  }
+
+  /**
+   * Goes by `config` from now on. What another rule has counted is forgotten. Endpoints that are out stay so until their
+   * probes, unless nothing is ejected any more; penalties that run go on as they are.
+   */
+  setConfig(config: AccrualConfig): void {
+    const before = this.#config;
+    if (sameData(before, config)) return;
+    this.#config = config;
+    if (!sameData(before.rule, config.rule)) {
+      this.#policy = createPolicy(config.rule);
+      for (const { accrual } of this.#parts.pool.endpoints) {
+        if (accrual === undefined) continue;
+        accrual.connect = undefined;
+        accrual.answer = undefined;
+      }
+    }
+    if (this.#policy === undefined || config.dryRun !== before.dryRun) {
+      for (const endpoint of this.#out) this.#readmit(endpoint, "the configuration has changed");
+    }
+    this.#parts.report.setDryRun(config.dryRun);
+    this.keepToShare();
   }
 
   /** Whether it matters when the endpoint first says something. */
@@ -137,7 +164,7 @@ export class Ejector {
 
   /** How many may be out at a time. */
   get #most(): number {
-    return Math.floor((this.#parts.pool.size * this.#parts.config.maxEjectedPercent) / 100);
+    return Math.floor((this.#parts.pool.size * this.#config.maxEjectedPercent) / 100);
   }
 
   #tally(endpoint: Endpoint, respect: Respect, policy: AccrualPolicy): Tally {
@@ -167,7 +194,8 @@ export class Ejector {
   }
 
   #eject(endpoint: Endpoint, respect: Respect, reason: EjectionReason): void {
-    const { config, clock, pool, slowStart } = this.#parts;
+    const { clock, pool, slowStart } = this.#parts;
+    const config = this.#config;
     const isOut = this.#out.has(endpoint);
     if (isOut && clock.now() < (endpoint.accrual?.ejection?.untilMs ?? 0)) return;
     const limit = isOut ? undefined : this.#limitFor(endpoint);
@@ -187,7 +215,8 @@ export class Ejector {
   }
 
   #limitFor(endpoint: Endpoint): EjectionLimit | undefined {
-    const { pool, config } = this.#parts;
+    const { pool } = this.#parts;
+    const config = this.#config;
     // In a dry run those that are out may still be picked.
     const usable = pool.usableBeside(endpoint) - (config.dryRun ? this.#out.size : 0);
     if (usable < 1) return "last";
@@ -211,7 +240,8 @@ export class Ejector {
   }
 
   #penalize(endpoint: Endpoint, respect: Respect, reason: EjectionReason): void {
-    const { config, clock, rng } = this.#parts;
+    const { clock, rng } = this.#parts;
+    const config = this.#config;
     const accrual = accrualOf(endpoint);
     const before = accrual.ejection;
     const round = before === undefined ? 0 : before.round + 1;

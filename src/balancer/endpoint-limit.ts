@@ -35,6 +35,7 @@ export interface EndpointLimitParts {
  */
 export class EndpointLimit {
   readonly #parts: EndpointLimitParts;
+  #max: number;
   readonly #queue: WaitQueue<PlaceWaiter>;
   #cancelLook: Cancel | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
@@ -46,7 +47,18 @@ export class EndpointLimit {
 
   constructor(parts: EndpointLimitParts) {
     this.#parts = parts;
+    this.#max = parts.max;
+    // Connections that were made without a limit take their places now. A probe that is under way is taken for one.
+    for (const { slots, row } of parts.pool.endpoints) slots.adopt(row.ownLoad);
     this.#queue = new WaitQueue(parts.clock, parts.metrics);
+  }
+
+  /** Another limit from now on; Infinity for none. Connections beyond it stay. */
+  setMax(max: number): void {
+    if (max === this.#max) return;
+    this.#max = max;
+    this.#look();
+    this.serve();
   }
 
   /** Whether nobody waits for a place. */
@@ -66,7 +78,7 @@ export class EndpointLimit {
 
   /** Takes a place; false when there is none, and then the endpoint is not picked any more. */
   #take(endpoint: Endpoint): boolean {
-    if (endpoint.slots === undefined || endpoint.slots.take(this.#parts.max)) return true;
+    if (endpoint.slots.take(this.#max)) return true;
     this.#parts.pool.park(endpoint);
     return false;
   }
@@ -74,7 +86,6 @@ export class EndpointLimit {
   /** A connection has ended, and leaves its place. */
   leavePlace(endpoint: Endpoint): void {
     const { slots } = endpoint;
-    if (slots === undefined) return;
     slots.giveBack();
     const { pool, clock } = this.#parts;
     if (!pool.parked.has(endpoint)) return;
@@ -130,18 +141,19 @@ export class EndpointLimit {
   }
 
   #look(): void {
-    const { max, pool, clock } = this.#parts;
+    const { pool, clock } = this.#parts;
+    const max = this.#max;
     this.#lookedMs = clock.now();
     const waiting =
       this.#queue.size === 0 ? 0 : stampOf(clock.wallTime() - this.#queue.longestMs());
     this.#told ||= waiting !== 0;
     let hasRoom = false;
     for (const endpoint of pool.someParked(LOOKS_AT_ONCE)) {
-      if (endpoint.slots !== undefined && endpoint.slots.held >= max) {
+      if (endpoint.slots.held >= max) {
         endpoint.slots.setWaiting(waiting);
         continue;
       }
-      endpoint.slots?.setWaiting(0);
+      endpoint.slots.setWaiting(0);
       pool.unpark(endpoint);
       hasRoom = true;
     }
@@ -153,6 +165,6 @@ export class EndpointLimit {
     this.#cancelLook = undefined;
     if (!this.#told) return;
     this.#told = false;
-    for (const endpoint of this.#parts.pool.parked) endpoint.slots?.setWaiting(0);
+    for (const endpoint of this.#parts.pool.parked) endpoint.slots.setWaiting(0);
   }
 }

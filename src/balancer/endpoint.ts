@@ -1,6 +1,6 @@
 // One endpoint as a worker knows it: address, weight, load, and whether it may be picked.
 import { formatAddress } from "../lib/address.ts";
-import type { EndpointSlots } from "../telemetry/endpoint-slots.ts";
+import { EndpointSlots, newSlotPage } from "../telemetry/endpoint-slots.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { ConnectTarget } from "../transport/connector.ts";
 import type { Accrual } from "./ejector.ts";
@@ -34,8 +34,8 @@ export interface EndpointParts {
   /** Default true. */
   readonly enabled?: boolean;
   readonly row: EndpointRow;
-  /** Undefined where there is no limit. */
-  readonly slots?: EndpointSlots | undefined;
+  /** Default: places of its own, which no other thread sees. */
+  readonly slots?: EndpointSlots;
 }
 
 /** An endpoint. Its load is that of the whole process. */
@@ -44,8 +44,8 @@ export class Endpoint implements Located, Timed {
   readonly branch: number;
   readonly target: ConnectTarget;
   readonly row: EndpointRow;
-  /** Its places, where their number is limited: see EndpointLimit. */
-  readonly slots: EndpointSlots | undefined;
+  /** Its places, counted where their number is limited: see EndpointLimit. */
+  readonly slots: EndpointSlots;
   /** What discovery asks for. */
   fullWeight: number;
   /** The part of it that slow start leaves, above 0 and up to 1. */
@@ -71,7 +71,7 @@ export class Endpoint implements Located, Timed {
     this.healthy = healthy;
     this.enabled = enabled;
     this.row = row;
-    this.slots = slots;
+    this.slots = slots ?? new EndpointSlots(new Int32Array(newSlotPage(1)), 0, 0, 1);
   }
 
   get weight(): number {

@@ -1,7 +1,8 @@
 // The metrics of one destination on one worker.
 import { BALANCER_METRICS as DEFINED } from "../telemetry/catalogue/balancer.ts";
 import { EjectionMetrics } from "./ejection-report.ts";
-import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
+import type { Counter, Gauge, Histogram, MetricDefinition } from "../telemetry/metrics.ts";
+import { MetricScope } from "../telemetry/metric-scope.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { QueueMetrics } from "./wait-queue.ts";
 import type { ConnectFailure } from "../transport/connector.ts";
@@ -28,12 +29,14 @@ export class BalancerMetrics {
   readonly ejection: EjectionMetrics;
   readonly #failures: Readonly<Record<Cause, Counter>>;
 
-  constructor(registry: Registry, router: string, path: string) {
-    const gauge = (definition: Parameters<Registry["gauge"]>[0]) =>
-      registry.gauge(definition, path, router);
-    const counter = (definition: Parameters<Registry["counter"]>[0]) =>
-      registry.counter(definition, path, router);
-    const histogram = (definition: Parameters<Registry["histogram"]>[0]) =>
+  readonly #scope: MetricScope;
+
+  constructor(source: Registry, router: string, path: string) {
+    const registry = new MetricScope(source);
+    this.#scope = registry;
+    const gauge = (definition: MetricDefinition) => registry.gauge(definition, path, router);
+    const counter = (definition: MetricDefinition) => registry.counter(definition, path, router);
+    const histogram = (definition: MetricDefinition) =>
       registry.histogram(definition, path, router);
     const failures = (cause: Cause) => registry.counter(DEFINED.failures, cause, path, router);
     this.pending = gauge(DEFINED.pending);
@@ -61,6 +64,11 @@ export class BalancerMetrics {
       refused: failures("refused"),
       other: failures("other"),
     };
+  }
+
+  /** Ends all series; nothing may be counted afterwards. */
+  release(): void {
+    this.#scope.release();
   }
 
   failure(failure: ConnectFailure): void {

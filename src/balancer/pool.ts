@@ -25,8 +25,8 @@ const ROUNDING = 1e-9;
  */
 export class Pool {
   readonly #rng: Rng;
-  readonly #pickers: Pickers;
-  readonly #panicThresholdPercent: number;
+  #pickers: Pickers;
+  #panicThresholdPercent: number;
   readonly #branches = new Map<number, Branch>();
   readonly #live = new Map<number, Endpoint>();
   readonly #retired = new Map<number, Endpoint>();
@@ -90,6 +90,25 @@ export class Pool {
     const [first, ...others] = this.#weighted();
     this.#only = others.length === 0 ? first : undefined;
     return hasRisen;
+  }
+
+  /** Chooses among the same endpoints in another way from now on: their loads, failures and states stay. */
+  setPickers(pickers: Pickers): void {
+    for (const endpoint of this.#live.values()) this.#pickerOf(endpoint).remove(endpoint);
+    this.#pickers = pickers;
+    for (const branch of this.#branches.values()) branch.usePickers(pickers);
+    for (const endpoint of this.#live.values()) this.#enter(endpoint);
+  }
+
+  /** Those that are resolved now, and those that are retired. */
+  get endpoints(): readonly Endpoint[] {
+    return [...this.#live.values(), ...this.#retired.values()];
+  }
+
+  /** From now on panic begins below this share; to be followed by `settle`. */
+  setPanicThreshold(percent: number): void {
+    this.#panicThresholdPercent = percent;
+    if (percent === 0 && this.#ignoresHealth) this.#setPanic(false);
   }
 
   /** An endpoint that is resolved now, or one that is retired. */

@@ -1,5 +1,6 @@
 // Who may retry now and who waits for the budget of retries: a storm of attempts cannot happen, and nobody is refused.
 import type { Cancel, Clock } from "../lib/clock.ts";
+import { sameData } from "../lib/same-data.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Counter } from "../telemetry/metrics.ts";
 import { RetryBudget, type RetryBudgetSettings } from "./retry-budget.ts";
@@ -33,7 +34,8 @@ export interface RetryQueueParts {
  */
 export class RetryQueue {
   readonly #parts: RetryQueueParts;
-  readonly #budget: RetryBudget;
+  #settings: RetryBudgetSettings;
+  #budget: RetryBudget;
   readonly #queue: WaitQueue<Retrier>;
   #cancel: Cancel | undefined;
   #warnedMs = Number.NEGATIVE_INFINITY;
@@ -41,6 +43,7 @@ export class RetryQueue {
 
   constructor(parts: RetryQueueParts) {
     this.#parts = parts;
+    this.#settings = parts.settings;
     this.#budget = new RetryBudget(parts.settings, parts.clock.now());
     this.#queue = new WaitQueue(parts.clock, parts.metrics);
   }
@@ -48,6 +51,16 @@ export class RetryQueue {
   /** Retries that may begin at once. */
   get balance(): number {
     return Math.floor(this.#budget.balance(this.#parts.clock.now()));
+  }
+
+  /** Another budget from now on, which begins full; those who wait keep their order. */
+  setSettings(settings: RetryBudgetSettings): void {
+    if (sameData(settings, this.#settings)) return;
+    this.#settings = settings;
+    this.#budget = new RetryBudget(settings, this.#parts.clock.now());
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#grant();
   }
 
   /** An attempt has begun: a retry, for which a token was taken, or the first of somebody. */

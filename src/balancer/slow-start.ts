@@ -23,6 +23,7 @@ export interface SlowStartParts {
  */
 export class SlowStart {
   readonly #parts: SlowStartParts;
+  #config: SlowStartConfig;
   /** When each began. */
   readonly #warming = new Map<Endpoint, number>();
   /** Since when there have been endpoints. */
@@ -31,11 +32,21 @@ export class SlowStart {
 
   constructor(parts: SlowStartParts) {
     this.#parts = parts;
+    this.#config = parts.config;
+  }
+
+  /** What begins from now on follows `config`. Those that warm have the whole weight at once. */
+  setConfig(config: SlowStartConfig): void {
+    const { windowMs, minShare } = this.#config;
+    if (config.windowMs === windowMs && config.minShare === minShare) return;
+    this.stop();
+    this.#config = config;
   }
 
   /** Endpoints have come, where there were `others`. */
   arrived(endpoints: readonly Endpoint[], others: number): void {
-    const { config, clock } = this.#parts;
+    const { clock } = this.#parts;
+    const config = this.#config;
     if (config.windowMs === 0) return;
     if (others === 0) this.#sinceMs = clock.now();
     for (const endpoint of endpoints) this.recovered(endpoint);
@@ -43,14 +54,16 @@ export class SlowStart {
 
   /** The endpoint may be picked, and could not before for another reason than its failures here. */
   recovered(endpoint: Endpoint): void {
-    const { config, clock } = this.#parts;
+    const { clock } = this.#parts;
+    const config = this.#config;
     // Those that are there are as new themselves: a name that has just been resolved comes in several messages.
     if (clock.now() - this.#sinceMs >= config.windowMs) this.begin(endpoint);
   }
 
   /** The endpoint begins now, whatever the others do. */
   begin(endpoint: Endpoint): void {
-    const { config, clock } = this.#parts;
+    const { clock } = this.#parts;
+    const config = this.#config;
     if (config.windowMs === 0 || config.minShare >= 1) return;
     this.#warming.set(endpoint, clock.now());
     this.#setShare(endpoint, config.minShare);
@@ -71,7 +84,8 @@ export class SlowStart {
   }
 
   #step(): void {
-    const { config, clock } = this.#parts;
+    const { clock } = this.#parts;
+    const config = this.#config;
     const nowMs = clock.now();
     for (const [endpoint, startedMs] of this.#warming) {
       const part = (nowMs - startedMs) / config.windowMs;

@@ -28,7 +28,7 @@ export interface WarmConnection {
 
 /** Holds up to `target` idle connections. */
 export class WarmPool {
-  readonly #target: number;
+  #target: number;
   readonly #source: WarmSource;
   readonly #metrics: BalancerMetrics;
   readonly #idle: Idle[] = [];
@@ -64,6 +64,26 @@ export class WarmPool {
       if (connection === undefined) return;
       this.#pending.add(connection);
     }
+  }
+
+  /** From now on holds up to `target`, and makes what is missing; what is too much is closed, the oldest first. */
+  setTarget(target: number): void {
+    this.#target = target;
+    for (const connection of this.#pending) {
+      if (this.#idle.length + this.#pending.size <= target) break;
+      this.#pending.delete(connection);
+      connection.abort();
+    }
+    const surplus = this.#idle.slice(0, Math.max(0, this.#idle.length - target));
+    for (const idle of surplus) idle.socket.close();
+    this.refill();
+  }
+
+  /** Closes all that there are, and those that are being made, and makes them anew: they are made in another way now. */
+  renew(): void {
+    const target = this.#target;
+    this.setTarget(0);
+    this.setTarget(target);
   }
 
   /** Closes connections to endpoints that may not be used any more. */
@@ -141,7 +161,8 @@ class Idle implements SocketOwner, WarmConnection {
   }
 
   onClose(): void {
-    this.connection.end();
+    // The connection comes last: it may be the last of all that count here.
     this.#onGone(this);
+    this.connection.end();
   }
 }

@@ -68,7 +68,9 @@ export class AdminClient {
 }
 
 function refusal(status: number, value: unknown, text: string): string {
-  const said = isRecord(value) && typeof value["error"] === "string" ? value["error"] : text;
-  const shown = said.trim().split("\n").map(quote).join("\n");
-  return shown === "" ? `the admin port answered with HTTP status ${status}` : shown;
+  const { error, message, problems } = isRecord(value) ? value : { error: text };
+  const lines = [error, message, ...(Array.isArray(problems) ? problems : [])];
+  const said = lines.filter((line): line is string => typeof line === "string" && line !== "");
+  const shown = said.flatMap((line) => line.trim().split("\n")).map(quote);
+  return shown.join("\n") || `the admin port answered with HTTP status ${status}`;
 }

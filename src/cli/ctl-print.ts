@@ -49,8 +49,9 @@ export function overrideLines(answer: unknown): readonly string[] {
 
 /** What a reload changes, or has changed. */
 export function planLines(answer: unknown): readonly string[] {
-  const lines = listOf(answer, "lines").map((line) => printable(String(line)));
-  return lines.length > 0 ? lines : JSON.stringify(answer, null, 2).split("\n").map(printable);
+  const lines = [...listOf(answer, "problems"), ...listOf(answer, "summary")];
+  const result = `${textOf(answer, "result")}: ${textOf(answer, "message")}`;
+  return [result, ...lines.map((line) => printable(String(line)))];
 }
 
 function where(row: unknown): string {

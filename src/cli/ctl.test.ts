@@ -1,6 +1,6 @@
 // The command against a real admin server whose application notes what it is asked.
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import type { AdminPort } from "../admin/admin-port.ts";
+import type { AdminPort, ReloadAnswer } from "../admin/admin-port.ts";
 import {
   type ConnectionStatus,
   ControlError,
@@ -14,6 +14,13 @@ import { silentLogger } from "../telemetry/log.ts";
 import { parseArgs } from "./args.ts";
 import { ctl } from "./ctl.ts";
 
+const RELOADED: ReloadAnswer = {
+  result: "applied",
+  message: "in effect",
+  summary: ["+ server 0.0.0.0:80"],
+  configuration: { generation: 2, fingerprint: "abc" },
+};
+
 const calls: unknown[][] = [];
 let control: ControlPort = fakeControl(calls);
 const app: AdminPort = {
@@ -26,6 +33,8 @@ const app: AdminPort = {
   abort: () => {},
   upgrade: () => Promise.resolve({ result: "refused", message: "not here" }),
   handOver: () => {},
+  reload: () => Promise.resolve(RELOADED),
+  plan: () => Promise.resolve({ ...RELOADED, result: "planned" }),
   get control() {
     return control;
   },
@@ -150,6 +159,11 @@ describe("ctl prints", () => {
     expect((await run("overrides")).out.split("\n")[1]).toBe(
       "10.0.0.1:80  everywhere  0       -        in 1m    /svc/web weight 2",
     );
+  });
+
+  test("what a reload would change, and has changed", async () => {
+    expect((await run("plan")).out).toBe("planned: in effect\n+ server 0.0.0.0:80\n");
+    expect((await run("reload")).out).toBe("applied: in effect\n+ server 0.0.0.0:80\n");
   });
 
   test("JSON where it is asked for", async () => {

@@ -40,7 +40,8 @@ export async function demo(output: Output): Promise<number> {
   output.out(guide(names, ports));
   try {
     const frame = openFrame("the demo has no other process");
-    return await serve(demoConfig(folder, ports), demoSource(folder, ports), output, frame);
+    const served = { config: demoConfig(folder, ports), source: demoSource(folder, ports) };
+    return await serve(served, output, frame);
   } finally {
     for (const server of servers) void server.stop(true);
     rmSync(folder, { recursive: true, force: true });
@@ -102,6 +103,7 @@ function demoConfig(rootDir: string, ports: Ports): Config {
     ],
     bufferSizeBytes: 16_384,
     workers: 1,
+    reloadOnChange: false,
   };
 }
 

@@ -13,6 +13,7 @@ test("quickConfig() is the configuration that its source would load as", () => {
   expect(config).toEqual(configFrom(JSON.stringify(source)));
   expect(config).toMatchObject({
     bufferSizeBytes: 8192,
+    reloadOnChange: false,
     admin: { ip: "0.0.0.0", port: 1 },
     routers: [
       {

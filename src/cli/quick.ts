@@ -39,6 +39,7 @@ export function quickConfig(command: QuickCommand): { config: Config; source: un
     ],
     bufferSizeBytes,
     workers: DEFAULTS.workers,
+    reloadOnChange: false,
   };
   const source = {
     admin,

@@ -1,13 +1,12 @@
 // `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
-import { App } from "../app/app.ts";
+import { App, type AppParts } from "../app/app.ts";
 import { InheritedSocketError } from "../app/inherited.ts";
 import { ListenError } from "../app/listeners.ts";
 import { surroundingsOf } from "../app/surroundings.ts";
 import { ThreadLimitError } from "../app/thread-limit.ts";
 import { ConfigLoaderError, loadConfigInChild } from "../config/load-in-child.ts";
-import type { LoadResult } from "../config/load-result.ts";
+import { type LoadResult, STDIN } from "../config/load-result.ts";
 import { formatProblems } from "../config/problems.ts";
-import type { Config } from "../config/types.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import type { QuickCommand } from "./args.ts";
@@ -37,29 +36,28 @@ async function load(path: string, output: Output, frame: Frame): Promise<number>
     return exitCodeOf(result);
   }
   if (result.warnings.length > 0) output.err(`${formatProblems(result.warnings)}\n`);
-  return await serve(result.config, result.source, output, frame);
+  // What a reload would take from standard input is gone.
+  const origin = path === STDIN ? undefined : { path, load: () => loadConfigInChild(path) };
+  return await serve({ ...result, origin }, output, frame);
 }
 
 /** Serves one name without a file. Resolves with the exit code. */
 export async function runQuick(command: QuickCommand, output: Output): Promise<number> {
-  const { config, source } = quickConfig(command);
+  const served = quickConfig(command);
   const frame = openFrame();
-  return await reportingTo(frame, output, (reported) => serve(config, source, reported, frame));
+  return await reportingTo(frame, output, (reported) => serve(served, reported, frame));
 }
 
+/** What is served, and where it is from. */
+export type Served = Pick<AppParts, "config" | "source" | "files" | "fingerprint" | "origin">;
+
 /** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
-export async function serve(
-  config: Config,
-  source: unknown,
-  output: Output,
-  frame: Frame,
-): Promise<number> {
+export async function serve(served: Served, output: Output, frame: Frame): Promise<number> {
   const { logger, logSettings } = systemLog();
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
   try {
     const parts = {
-      config,
-      source,
+      ...served,
       clock: systemClock,
       rng: systemRng(),
       logger,
@@ -68,21 +66,19 @@ export async function serve(
       predecessor: frame.predecessor,
       restart: frame.restart,
       exit,
+      onReloadEnd: collectGarbage,
     };
     const app = new App(parts);
     process.on("SIGUSR2", () => void upgrade(app));
     process.on("SIGHUP", () => {
-      // A terminal that closes ends what it ran. Elsewhere it asks for a reload, which is not there yet and no reason
-      // to cut connections.
+      // A terminal that closes ends what it ran. Elsewhere it asks for a reload.
       if (isTerminal(2)) app.stop(129);
-      else logger("cli").warn("SIGHUP is ignored: only a restart loads the configuration anew");
+      else app.requestReload("SIGHUP");
     });
     for (const [signal, number] of SIGNALS) process.on(signal, () => app.stop(128 + number));
     // A start that never comes to its end can still be stopped.
     await Promise.race([app.start(), exited]);
-    // What loading left behind: 1 MB that would otherwise stay until something makes more (docs/internals/memory.md).
-    Bun.gc(true);
-    Bun.shrink();
+    collectGarbage();
   } catch (error) {
     return startFailure(error, output);
   }
@@ -93,6 +89,12 @@ export async function serve(
 async function upgrade(app: App): Promise<void> {
   const outcome = await app.upgrade();
   if (outcome.result === "done") app.handOver(outcome.pid);
+}
+
+/** Drops what loading left behind: 1 MB that would stay until something makes more (docs/internals/memory.md). */
+function collectGarbage(): void {
+  Bun.gc(true);
+  Bun.shrink();
 }
 
 /** Tells why there was no start. Throws what is a fault of the program. */

@@ -1,4 +1,5 @@
 // The TLS parts of the configuration: checks that certificates and keys fit together.
+import type * as NodeTls from "node:tls";
 import { readHost } from "../naming/endpoint-line.ts";
 import type { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
@@ -84,10 +85,24 @@ export class TlsCompiler {
       this.#problems.error(keyPath, `${identity.privateKey}: ${reason}`);
       return undefined;
     }
-    return {
-      certificateChainPem: certificates.map((certificate) => certificate.toString()).join(""),
-      // One form for all keys, so that nothing further on depends on what the TLS library reads.
-      privateKeyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
-    };
+    const certificateChainPem = certificates.map((certificate) => certificate.toString()).join("");
+    // One form for all keys, so that nothing further on depends on what the TLS library reads.
+    const privateKeyPem = key.export({ type: "pkcs8", format: "pem" }).toString();
+    const refusal = refusalOf(certificateChainPem, privateKeyPem);
+    if (refusal === undefined) return { certificateChainPem, privateKeyPem };
+    this.#problems.error(path, `the TLS library refuses this certificate and key: ${refusal}`);
+    return undefined;
+  }
+}
+
+/** What TLS itself has against an identity. A running proxy must not find that out when it has changed half of itself. */
+function refusalOf(cert: string, key: string): string | undefined {
+  // Loaded where there is something to try: it takes time and memory.
+  const { createSecureContext } = import.meta.require("node:tls") as typeof NodeTls;
+  try {
+    createSecureContext({ cert, key });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }

@@ -25,6 +25,7 @@ describe("a configuration", () => {
     expect(configFrom(file(router({})))).toEqual({
       admin: { ip: "127.0.0.1", port: 9989, graceMs: 10_000, drainWindowMs: 5_000 },
       bufferSizeBytes: 16_384,
+      reloadOnChange: false,
       workers: 1,
       namers: [],
       routers: [

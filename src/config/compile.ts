@@ -43,6 +43,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
     bufferSizeBytes: file.bufferSizeBytes,
     workers: file.workers === "auto" ? around.cores : file.workers,
     ...(file.overload && { overload: overloadConfig(file.overload) }),
+    reloadOnChange: file.reloadOnChange,
   };
   checkAcross(config, problems);
   return config;

@@ -1,9 +1,20 @@
 // What loading a configuration comes to. Free of the libraries that loading needs, as the running proxy imports it.
+import type { FileStamp } from "../lib/file-stamp.ts";
 import type { Problem } from "./problems.ts";
 import type { Config } from "./types.ts";
 
+/** What a result is of. */
+export interface LoadTrace {
+  /** The file itself and those that it names and that were read, as they were before; none for standard input. */
+  readonly files?: readonly FileStamp[];
+  /** Equal for configurations that say the same, the contents of certificates and keys included. */
+  readonly fingerprint?: string;
+}
+
 /** The result of loading a `C`: the proxy's configuration, or namerd's. */
-export type LoadResult<C = Config> =
+export type LoadResult<C = Config> = LoadTrace & LoadOutcome<C>;
+
+type LoadOutcome<C> =
   | {
       readonly ok: true;
       readonly config: C;

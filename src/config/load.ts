@@ -3,9 +3,11 @@
 import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, extname, resolve } from "node:path";
+import { fileStamp } from "../lib/file-stamp.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRoots } from "../lib/system-roots.ts";
 import { compile } from "./compile.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { type LoadResult, STDIN } from "./load-result.ts";
 import { decodeUtf8, parseConfig } from "./parse.ts";
 import { type Problem, redact } from "./problems.ts";
@@ -32,21 +34,26 @@ export async function loadFile<C>(
 ): Promise<LoadResult<C>> {
   const isStdin = path === STDIN;
   const name = isStdin ? "<stdin>" : path;
+  // Before it is read: what changes meanwhile is seen as a change later.
+  const own = isStdin ? [] : [fileStamp(resolve(path))];
   let bytes: Uint8Array;
   try {
     bytes = stdin !== undefined && isStdin ? stdin : await readBounded(isStdin ? 0 : path);
   } catch (error) {
     const why = whyUnreadable(error);
-    return unreadable(name, existsSync(path) ? why : `${why}${hint(path)}`);
+    const message = existsSync(path) ? why : `${why}${hint(path)}`;
+    return { ...unreadable(name, message), files: own };
   }
   const text = decodeUtf8(bytes);
-  if (text === undefined) return unreadable(name, "it is not text in UTF-8");
+  if (text === undefined) {
+    return { ...unreadable(name, "it is not text in UTF-8"), files: own };
+  }
   // "-" lies in the working directory, as far as paths go.
   const files = new NamedFiles();
   const around = surroundings(dirname(resolve(path)), files);
   for (;;) {
     const result = load(text, name, around);
-    if (!(await files.readMissing())) return result;
+    if (!(await files.readMissing())) return { ...result, files: [...own, ...files.stamps] };
   }
 }
 
@@ -58,7 +65,8 @@ export function loadText(text: string, name: string, around: Surroundings): Load
   if (config === undefined || problems.hasErrors) {
     return { ok: false, reason: "invalid", problems: found };
   }
-  return { ok: true, config, source: withoutSecrets(raw), warnings: found };
+  const source = withoutSecrets(raw);
+  return { ok: true, config, source, warnings: found, fingerprint: fingerprintOf(config) };
 }
 
 function surroundings(baseDir: string, files: NamedFiles): Surroundings {

@@ -1,6 +1,7 @@
 // Reads the files of a configuration: a bounded part of each, and without holding up the thread where it may take time.
 import { readFileSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { type FileStamp, fileStamp } from "../lib/file-stamp.ts";
 
 /** Longer files are no configuration and no certificate; 700,000 endpoints fit. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -22,10 +23,12 @@ export async function readBounded(path: string | 0): Promise<Uint8Array> {
  */
 export class NamedFiles {
   readonly #missing = new Set<string>();
+  readonly #stamps = new Map<string, FileStamp>();
   readonly #read = new Map<string, { readonly text: string } | { readonly error: unknown }>();
 
   /** The text of a file. Throws what `readBounded` rejects with, and something or other for one that is not read yet. */
   read(path: string): string {
+    if (!this.#stamps.has(path)) this.#stamps.set(path, fileStamp(path));
     const known = this.#read.get(path);
     if (known !== undefined) {
       if ("error" in known) throw known.error;
@@ -38,6 +41,11 @@ export class NamedFiles {
     if (stat.isFile()) throw tooBig();
     this.#missing.add(path);
     throw new Error("not read yet");
+  }
+
+  /** All files that were asked for, as they were before they were read. */
+  get stamps(): readonly FileStamp[] {
+    return [...this.#stamps.values()];
   }
 
   /** Reads the files that were asked for in vain. False when there are none. */

@@ -165,6 +165,12 @@ export const fileSchema = z
         .default(DEFAULTS.workers)
         .describe("Threads that serve connections; `auto` for one a core."),
       overload: overload.optional(),
+      reloadOnChange: z
+        .boolean({ error: "true or false" })
+        .default(DEFAULTS.reloadOnChange)
+        .describe(
+          "Reloads the file when it changes, or a PEM file that it names. Else SIGHUP and `POST /reload` do.",
+        ),
     },
     { error: "an object with the key routers" },
   )

@@ -15,6 +15,8 @@ export interface Config {
   readonly bufferSizeBytes: number;
   /** Data-plane threads, 1 or more. */
   readonly workers: number;
+  /** Whether a change of the file, or of a PEM file that it names, reloads it. */
+  readonly reloadOnChange: boolean;
   /** Undefined: nothing is ever shed. */
   readonly overload?: OverloadConfig | undefined;
 }

@@ -225,3 +225,42 @@ describe("Bindings", () => {
     expect(state).toBe(before);
   });
 });
+
+test("another interpreter takes over when it has something better, and the last one is asked no more", () => {
+  const registry = new Registry(() => {});
+  const first = new Script();
+  const bindings = new Bindings({
+    interpreter: first,
+    router: "r",
+    registry,
+    log: silentLogger,
+    clock,
+  });
+  bindings.follow(PATH, (it) => {
+    state = it;
+  });
+  first.say(to(["/a", 1]));
+  first.tell("/a", on(1));
+  const second = new Script();
+  const { bindSignal } = first;
+  bindings.setInterpreter(second);
+  expect(bindSignal?.aborted).toBe(true);
+  // What comes late of the first is not heard, and nothing of the second is better yet: the old name is followed on.
+  first.say(to(["/x", 1]));
+  second.say({ state: "neg" });
+  first.tell("/a", on(3));
+  expect(state?.branches).toMatchObject([{ id: "/a", endpoints: [{ port: 3 }] }]);
+  second.say(to(["/a", 1], ["/b", 1]));
+  expect([[...first.ids.keys()], [...second.ids.keys()]]).toEqual([[], ["/a", "/b"]]);
+  expect(state?.branches.map(({ id }) => id)).toEqual(["/a"]);
+  second.tell("/b", on(2));
+  second.tell("/a", on(4));
+  expect(state?.branches).toMatchObject([
+    { id: "/a", endpoints: [{ port: 4 }] },
+    { id: "/b", endpoints: [{ port: 2 }] },
+  ]);
+  const late = new Script();
+  bindings.setInterpreter(late);
+  bindings.follow("/svc/other", () => {});
+  expect(late.bindSignal?.aborted).toBe(false);
+});

@@ -1,6 +1,7 @@
 // What the destinations of one router are bound to: branches with their shares of the traffic, each with the endpoints
 // its id stands for. Keeps what is in effect until something that has endpoints can take its place.
 import type { Binding, Branch, Interpreter } from "../discovery/interpreter.ts";
+import type { Resolver } from "../discovery/resolver.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import { Pace } from "../lib/pace.ts";
 import type { WeightedAddress } from "../naming/resolution.ts";
@@ -54,19 +55,30 @@ export class Bindings {
   readonly #parts: BindingsParts;
   readonly #names: Names;
   readonly #paths = new Set<BoundPath>();
+  #interpreter: Interpreter;
 
   constructor(parts: BindingsParts) {
     this.#parts = parts;
     const { interpreter, ...rest } = parts;
-    const resolver = { watch: interpreter.addresses.bind(interpreter) };
-    this.#names = new Names({ ...rest, resolver });
+    this.#interpreter = interpreter;
+    this.#names = new Names({ ...rest, resolver: resolverOf(interpreter) });
+  }
+
+  /**
+   * Asks another interpreter from now on. What is in effect stays until there is something to change to, and its names
+   * are followed as before until the new interpreter binds to them too.
+   */
+  setInterpreter(interpreter: Interpreter): void {
+    this.#interpreter = interpreter;
+    this.#names.setResolver(resolverOf(interpreter));
+    for (const path of this.#paths) path.ask(interpreter);
   }
 
   /** Tells `observer` what `path` is bound to, now and whenever that changes. Returns what stops. */
   follow(path: string, observer: BoundObserver): () => void {
     const bound = new BoundPath(path, this.#parts, this.#names, observer);
     this.#paths.add(bound);
-    bound.start();
+    bound.start(this.#interpreter);
     return () => {
       if (this.#paths.delete(bound)) bound.stop();
     };
@@ -77,6 +89,10 @@ export class Bindings {
     this.#names.refreshAges();
     for (const path of this.#paths) path.refreshAge();
   }
+}
+
+function resolverOf(interpreter: Interpreter): Resolver {
+  return { watch: interpreter.addresses.bind(interpreter) };
 }
 
 /** A branch that is followed. */
@@ -97,7 +113,7 @@ class BoundPath {
   readonly #parts: BindingsParts;
   readonly #names: Names;
   readonly #observer: BoundObserver;
-  readonly #abort = new AbortController();
+  #abort = new AbortController();
   readonly #followed = new Map<string, Followed>();
   /** In effect. */
   #current: Binding = { state: "pending" };
@@ -119,10 +135,18 @@ class BoundPath {
     this.#logPace = new Pace(parts.clock, LOG_PACE);
   }
 
-  start(): void {
+  start(interpreter: Interpreter): void {
     this.#tell();
-    this.#parts.interpreter.bind(this.#path, this.#abort.signal, (binding) => {
-      if (!this.#abort.signal.aborted) this.#take(binding);
+    this.ask(interpreter);
+  }
+
+  /** Follows what `interpreter` says, and nobody else. */
+  ask(interpreter: Interpreter): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    interpreter.bind(this.#path, signal, (binding) => {
+      if (!signal.aborted) this.#take(binding);
     });
   }
 
@@ -194,7 +218,7 @@ class BoundPath {
   }
 
   #follow(id: string): void {
-    if (this.#followed.has(id)) return;
+    if (this.#followed.has(id)) return this.#names.renew(id);
     const followed: Followed = { stop: () => stop(), name: UNKNOWN };
     this.#followed.set(id, followed);
     const stop = this.#names.follow(id, (name) => {

@@ -92,6 +92,53 @@ describe("Destination", () => {
     expect(last()).toMatchObject({ added: [], changed: [], removed: [] });
   });
 
+  test("keeps endpoints of a branch whose id is another one now", () => {
+    const { destination, last } = setup();
+    destination.apply(boundTo({ "/#/old": [at(1), at(2)], "/#/other": [at(3)] }));
+    const numbers = last()?.branches.map(({ branch }) => branch);
+    destination.apply(boundTo({ "/#/new": [at(1, 5), at(2), at(4)], "/#/other": [at(3)] }));
+    expect(last()).toMatchObject({
+      added: [{ port: 4 }],
+      changed: [{ id: 1, weight: 5 }],
+      removed: [],
+    });
+    expect(last()?.branches.map(({ branch }) => branch)).toEqual(numbers as number[]);
+    // One with nothing in common is another branch.
+    destination.apply(boundTo({ "/#/none": [at(9)], "/#/other": [at(3)] }));
+    expect(last()).toMatchObject({ added: [{ port: 9 }], removed: [{}, {}, {}] });
+    expect(last()?.branches[0]?.branch).not.toBe(numbers?.[0]);
+  });
+
+  test("gives the branch to the one of several that has most of its endpoints", () => {
+    const { destination, last } = setup();
+    destination.apply(boundTo({ "/a": [at(1), at(2), at(3)], "/b": [at(4)] }));
+    destination.apply(boundTo({ "/c": [at(4), at(2), at(3)] }));
+    expect(last()?.branches).toMatchObject([{ branch: 0 }]);
+    expect(last()?.added.map(({ port }) => port)).toEqual([4]);
+    expect(last()?.removed).toHaveLength(2);
+  });
+
+  test("retires everything when it is removed, and takes back what is still resolved", () => {
+    const { destination, bound, last } = setup();
+    bound(at(1), at(2));
+    const removed = destination.remove();
+    expect(removed).toEqual([
+      { id: 1, epoch: 1 },
+      { id: 2, epoch: 2 },
+    ]);
+    expect([destination.isRemoved, destination.bound]).toEqual([true, undefined]);
+    destination.released(0, 1, 1);
+    bound(at(1), at(3));
+    expect(destination.isRemoved).toBe(false);
+    expect(last()?.added.map(({ id, port }) => [id, port])).toEqual([
+      [1, 1],
+      [3, 3],
+    ]);
+    destination.released(1, 1, 1);
+    for (const worker of [0, 1]) destination.released(worker, 2, 2);
+    expect(destination.endpoints.map(({ spec }) => spec.port)).toEqual([1, 3]);
+  });
+
   test("tells what checks and operators say of an address, in all branches, now and when it comes back", () => {
     const { destination, updates, last } = setup();
     const both = boundTo({ "/a": [at(1)], "/b": [at(1, 3), at(2)] });

@@ -61,6 +61,7 @@ export class Destination {
   #nextBranchId = 0;
   #nextEpoch = 1;
   #bound: BoundState | undefined;
+  #isRemoved = false;
 
   constructor(parts: {
     readonly id: number;
@@ -92,6 +93,11 @@ export class Destination {
     return this.#bound;
   }
 
+  /** No server leads here: it is there for the connections that it still has. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
   get endpoints(): readonly EndpointEntry[] {
     return Array.from(this.#entries.values(), ({ spec, resolvedWeight, row, removal }) => ({
       spec,
@@ -104,6 +110,8 @@ export class Destination {
   /** Applies a new answer: only what differs goes to the workers. */
   apply(bound: BoundState): void {
     this.#bound = bound;
+    this.#isRemoved = false;
+    this.#handDownNumbers(bound.branches);
     const branches = this.#numberBranches(bound.branches);
     const returned = this.#returning(bound.branches);
     const removed = this.#retireMissing(bound.branches);
@@ -136,6 +144,20 @@ export class Destination {
     if (override === undefined) this.#overrides.delete(key);
     else this.#overrides.set(key, override);
     this.#refresh(address);
+  }
+
+  /**
+   * No server leads here any more: all endpoints are retired, and none is left once workers have released them. Answers
+   * what workers must be told of them. `apply` takes the destination back.
+   */
+  remove(): UpdateEndpoints["removed"] {
+    this.#bound = undefined;
+    this.#isRemoved = true;
+    this.#retireMissing([]);
+    return Array.from(this.#entries.values(), ({ spec, removal }) => ({
+      id: spec.id,
+      epoch: removal?.epoch ?? 0,
+    }));
   }
 
   /** Everything a worker must be told that starts now. */
@@ -191,6 +213,41 @@ export class Destination {
         return entry?.removal === undefined ? [] : [entry.spec.id];
       });
     });
+  }
+
+  /**
+   * A branch whose id is new takes over the number of one that goes, where they have endpoints in common: the same address
+   * under another id (of a namer that was renamed, say) keeps its load, its failures and its warm connections.
+   */
+  #handDownNumbers(branches: readonly BoundBranch[]): void {
+    const wanted = new Set(branches.map(({ id }) => id));
+    const going = new Map<number, string>();
+    for (const [id, number] of this.#branchIds) if (!wanted.has(id)) going.set(number, id);
+    const fresh = branches.filter(({ id }) => !this.#branchIds.has(id));
+    if (going.size === 0 || fresh.length === 0) return;
+    const numbersAt = this.#numbersByAddress(going);
+    for (const { id, endpoints } of fresh) {
+      const common = new Map<number, number>();
+      for (const number of endpoints.flatMap((one) => numbersAt.get(addressKey(one)) ?? [])) {
+        if (going.has(number)) common.set(number, (common.get(number) ?? 0) + 1);
+      }
+      const [heir] = [...common].sort(([, a], [, b]) => b - a)[0] ?? [];
+      if (heir === undefined) continue;
+      this.#branchIds.delete(going.get(heir) ?? "");
+      this.#branchIds.set(id, heir);
+      going.delete(heir);
+    }
+  }
+
+  /** The branches of these that have an endpoint at an address now. */
+  #numbersByAddress(numbers: ReadonlyMap<number, unknown>): ReadonlyMap<string, readonly number[]> {
+    const byAddress = new Map<string, number[]>();
+    for (const { spec, removal } of this.#entries.values()) {
+      if (removal !== undefined || !numbers.has(spec.branch)) continue;
+      const key = addressKey(spec);
+      byAddress.set(key, [...(byAddress.get(key) ?? []), spec.branch]);
+    }
+    return byAddress;
   }
 
   #retireMissing(branches: readonly BoundBranch[]): { id: number; epoch: number }[] {

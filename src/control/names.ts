@@ -41,7 +41,7 @@ const LOG_PACE = { spaceMs: 1_000, creditMs: 10_000 };
 
 /** All names that one router follows. */
 export class Names {
-  readonly #parts: NamesParts;
+  #parts: NamesParts;
   readonly #names = new Map<string, Name>();
 
   constructor(parts: NamesParts) {
@@ -56,6 +56,7 @@ export class Names {
     const known = this.#names.get(path);
     const name = known ?? new Name(path, this.#parts);
     this.#names.set(path, name);
+    this.renew(path);
     // Wrapped, so that the same function given twice counts twice.
     const entry: NameObserver = (state) => observer(state);
     name.add(entry);
@@ -64,6 +65,19 @@ export class Names {
       name.stop();
       this.#names.delete(path);
     };
+  }
+
+  /**
+   * Names that are followed from now on are asked of another resolver, and those that are told to `renew`. Others go on as
+   * they were: nobody knows yet whether the new one has such a name.
+   */
+  setResolver(resolver: Resolver): void {
+    this.#parts = { ...this.#parts, resolver };
+  }
+
+  /** Asks the current resolver for a name; what is known stays until it has something better. */
+  renew(path: string): void {
+    this.#names.get(path)?.watch(this.#parts.resolver);
   }
 
   /** Makes the ages in the metrics current, for whoever is about to read them. */
@@ -78,7 +92,8 @@ class Name {
   readonly #parts: NamesParts;
   readonly #metrics: NameMetrics;
   readonly #observers = new Set<NameObserver>();
-  readonly #abort = new AbortController();
+  #abort = new AbortController();
+  #resolver: Resolver | undefined;
   #resolution: Resolution = { state: "pending" };
   #kept: KeptReason | undefined;
   #lastConfirmedMs: number | undefined;
@@ -91,7 +106,18 @@ class Name {
     this.#parts = parts;
     this.#metrics = new NameMetrics(parts.registry, path, parts.router);
     this.#logPace = new Pace(parts.clock, LOG_PACE);
-    parts.resolver.watch(path, this.#abort.signal, (resolution) => this.#take(resolution));
+  }
+
+  /** Follows the answers of `resolver`, and those of no other. Does nothing where it does so already. */
+  watch(resolver: Resolver): void {
+    if (resolver === this.#resolver) return;
+    this.#resolver = resolver;
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    resolver.watch(this.#path, signal, (resolution) => {
+      if (!signal.aborted) this.#take(resolution);
+    });
   }
 
   add(observer: NameObserver): void {
@@ -119,7 +145,7 @@ class Name {
 
   #take(answer: Resolution): void {
     // A source that loses what it knew says nothing new.
-    if (answer.state === "pending" || this.#abort.signal.aborted) return;
+    if (answer.state === "pending") return;
     const reason = this.#reasonToKeep(answer);
     if (reason !== undefined) return this.#keep(reason, answer);
     if (answer.state !== "failed") this.#lastConfirmedMs = this.#parts.clock.now();

@@ -140,3 +140,17 @@ test("Supervisor is drained when its workers are, and destroys sessions when it 
   supervisor.stop();
   bound.close();
 });
+
+test("Supervisor knows when workers have done what they were told, and does not wait for one that dies", async () => {
+  const { supervisor, restarts, running, bound } = setup(2);
+  expect(await supervisor.confirm()).toBe(true);
+  await supervisor.start();
+  supervisor.tellEach((index) => ({ type: "limit-descriptors", maxDescriptors: 10 + index }));
+  supervisor.limitDescriptors(100);
+  expect(await supervisor.confirm()).toBe(true);
+  supervisor.broadcast(DEADLY);
+  expect(await supervisor.confirm()).toBe(true);
+  await until("both are replaced", () => restarts.value === 2 && running.value === 2);
+  supervisor.stop();
+  bound.close();
+});

@@ -43,6 +43,17 @@ export interface SupervisorParts {
   readonly onSessions: (worker: number, message: EndingProgress | SessionList) => void;
 }
 
+/** The order of the `confirm` that ends a replay; those of `confirm()` begin at 1. */
+const AFTER_REPLAY = 0;
+/** A worker that takes longer to apply what it was told is stuck. */
+const CONFIRM_WITHIN_MS = 5_000;
+
+/** A `confirm` under way. */
+interface Order {
+  readonly waitingFor: Set<Slot>;
+  readonly done: (isConfirmed: boolean) => void;
+}
+
 interface Slot {
   readonly index: number;
   readonly backoff: Backoff;
@@ -56,14 +67,18 @@ interface Slot {
 export class Supervisor {
   readonly #parts: SupervisorParts;
   readonly #slots: readonly Slot[];
+  #maxDescriptors: number;
   #state: "running" | "draining" | "stopped" = "running";
   #heardMs = Number.NEGATIVE_INFINITY;
   #cancelRestarts = new Set<Cancel>();
   #onConfirmed: (() => void) | undefined;
+  #lastOrder = AFTER_REPLAY;
+  readonly #orders = new Map<number, Order>();
   #onDrained: (() => void) | undefined;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#maxDescriptors = parts.maxDescriptors;
     this.#slots = Array.from({ length: parts.workers }, (_, index) => ({
       index,
       backoff: new Backoff(RESTART_BACKOFF, parts.rng),
@@ -98,6 +113,36 @@ export class Supervisor {
     return this.#heardMs;
   }
 
+  /** Tells every worker what `make` says for its index. */
+  tellEach(make: (index: number) => ToWorker): void {
+    for (const { index, outbox } of this.#slots) outbox?.push(make(index));
+  }
+
+  /** Resolves once every worker has done what it was told before: with false if one does not within some seconds. */
+  confirm(): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#lastOrder += 1;
+    const order = this.#lastOrder;
+    // One that starts later is told everything anew, by `replay`.
+    const waitingFor = new Set(this.#slots.filter(({ readyMs }) => readyMs !== undefined));
+    const cancel = this.#parts.clock.after(CONFIRM_WITHIN_MS, () => done(false));
+    const done = (isConfirmed: boolean): void => {
+      cancel();
+      this.#orders.delete(order);
+      resolve(isConfirmed);
+    };
+    if (waitingFor.size === 0) done(true);
+    else this.#orders.set(order, { waitingFor, done });
+    for (const { outbox } of waitingFor) outbox?.push({ type: "confirm", order });
+    return promise;
+  }
+
+  /** From now on so many descriptors are for sessions, in the whole process. */
+  limitDescriptors(maxDescriptors: number): void {
+    this.#maxDescriptors = maxDescriptors;
+    this.broadcast({ type: "limit-descriptors", maxDescriptors: this.#descriptorsOfWorker });
+  }
+
   /** Lets sessions end; resolves when no worker has any left. */
   drain(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -121,7 +166,7 @@ export class Supervisor {
   }
 
   #startWorker(slot: Slot): void {
-    const { aggregate, workers, bufferSizeBytes, maxDescriptors, logSettings } = this.#parts;
+    const { aggregate, workers, bufferSizeBytes, logSettings } = this.#parts;
     slot.readyMs = undefined;
     const name = `worker-${slot.index}`;
     // `smol` collects garbage sooner: a held connection takes a quarter less (docs/internals/memory.md).
@@ -144,7 +189,7 @@ export class Supervisor {
       worker: slot.index,
       workers,
       bufferSizeBytes,
-      maxDescriptors: Math.max(2, Math.floor(maxDescriptors / workers)),
+      maxDescriptors: this.#descriptorsOfWorker,
       log: logSettings,
       overload: this.#parts.overload,
     };
@@ -158,10 +203,11 @@ export class Supervisor {
         this.#parts.running.add(1);
         slot.readyMs = this.#parts.clock.now();
         for (const replayed of this.#parts.replay(slot.index)) slot.outbox?.push(replayed);
-        slot.outbox?.push({ type: "confirm" });
+        slot.outbox?.push({ type: "confirm", order: AFTER_REPLAY });
         return;
       case "confirmed":
-        return this.#onConfirmed?.();
+        if (message.order === AFTER_REPLAY) return this.#onConfirmed?.();
+        return this.#confirmed(slot, message.order);
       case "metrics":
         return onMetrics(message.event);
       case "released":
@@ -182,6 +228,16 @@ export class Supervisor {
     }
   }
 
+  get #descriptorsOfWorker(): number {
+    return Math.max(2, Math.floor(this.#maxDescriptors / this.#parts.workers));
+  }
+
+  #confirmed(slot: Slot, number: number): void {
+    const order = this.#orders.get(number);
+    if (order === undefined || !order.waitingFor.delete(slot)) return;
+    if (order.waitingFor.size === 0) order.done(true);
+  }
+
   #onClose(slot: Slot, worker: Worker, name: string): void {
     if (slot.worker !== worker) return;
     slot.worker = undefined;
@@ -189,9 +245,11 @@ export class Supervisor {
     slot.outbox = undefined;
     const { aggregate, running, log, clock, onDied } = this.#parts;
     aggregate.endSource(name);
+    for (const order of [...this.#orders.keys()]) this.#confirmed(slot, order);
     if (slot.readyMs !== undefined) {
       running.add(-1);
       if (clock.now() - slot.readyMs >= LONG_LIFE_MS) slot.backoff.reset();
+      slot.readyMs = undefined;
     }
     if (this.#state === "stopped") return;
     onDied(slot.index);

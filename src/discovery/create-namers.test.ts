@@ -292,3 +292,39 @@ describe("InProcessInterpreter", () => {
     expect(() => new InProcessInterpreter(set.service, "/svc")).toThrow("no dtab");
   });
 });
+
+test("a set that is made after another takes over the namers that are the same, with what they follow", async () => {
+  save("web", "127.0.0.1 1");
+  const parts = {
+    registry: samples.registry,
+    clock,
+    rng: seededRng(1),
+    log: silentLogger,
+  };
+  const other = { kind: "io.l5d.static", prefix: "/other", names: [] } as const;
+  const before = await createNamers([fs(), other], parts);
+  const follow = (names: NamerSet, seen: Resolution[]): AbortController => {
+    const end = new AbortController();
+    names.service.addresses(["#", "io.l5d.fs", "web"], end.signal, (it) => void seen.push(it));
+    return end;
+  };
+  const first: Resolution[] = [];
+  const following = follow(before, first);
+  await becomes("it is resolved", () => first.some(({ state }) => state === "bound"));
+  const after = await createNamers([fs(), { ...other, prefix: "/third" }], parts, before);
+  expect(after.entries[0]).toBe(before.entries[0] as never);
+  expect(after.builtIn).toBe(before.builtIn);
+  before.release(after);
+  const shown = (prefix: string) => samples.value("l5d_namer_names", prefix) !== undefined;
+  expect([shown("/#/third"), shown("/#/other")]).toEqual([true, false]);
+  following.abort();
+  // The namer still has the answer: nobody has to wait for the file.
+  const second: Resolution[] = [];
+  const again = follow(after, second);
+  await Promise.resolve();
+  await becomes("it is known at once", () => second.length > 0);
+  expect(second[0]).toMatchObject({ state: "bound" });
+  again.abort();
+  after.release();
+  expect(shown("/#/third")).toBe(false);
+});

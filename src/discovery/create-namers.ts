@@ -1,6 +1,7 @@
 // From the `namers` of a configuration to the names of this process: the one place that knows all kinds.
 import type { NamerConfig } from "../config/namer-types.ts";
 import type { Clock } from "../lib/clock.ts";
+import { sameData } from "../lib/same-data.ts";
 import type { Rng } from "../lib/rng.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
@@ -10,7 +11,6 @@ import { type HostLookup, systemHostLookup } from "./host-lookup.ts";
 import { labelsOf } from "./inet.ts";
 import { InetNamer, UTILITY_PREFIX } from "./inet-namer.ts";
 import { type GuardedNamer, leafNamer } from "./leaf-namer.ts";
-import type { MountedNamer } from "./lookups.ts";
 import type { NameService } from "./name-service.ts";
 import type { LeafSource, NamerDeps } from "./namer.ts";
 import { NamerMetrics } from "./namer-metrics.ts";
@@ -38,15 +38,28 @@ export interface NamerSet {
   statuses(): readonly NamerStatus[];
   /** Makes the metrics of what is true now current, for whoever is about to read them. */
   refreshMetrics(): void;
+  /** Ends the metrics of the namers that `next` does not have; without `next`, of all. */
+  release(next?: NamerSet): void;
+  /** Its namers, for a set that is made after it. */
+  readonly entries: readonly NamerEntry[];
+  readonly builtIn: BuiltIn;
 }
 
 type Deps = NamerDeps & { readonly metrics: NamerMetrics };
 
-interface Entry {
+/** A namer of a set. */
+export interface NamerEntry {
   readonly prefix: string;
   readonly kind: string;
+  readonly config: NamerConfig;
   readonly metrics: NamerMetrics;
-  readonly status: () => FollowedStatus;
+  readonly namer: GuardedNamer;
+}
+
+/** The namers of `/$`. */
+interface BuiltIn {
+  readonly metrics: NamerMetrics;
+  readonly namer: InetNamer;
 }
 
 /** An API server ends a watch after ten minutes at most, and the next one confirms; look-ups of names may come between. */
@@ -54,45 +67,61 @@ const K8S_CONFIRMS_WITHIN_MS = 900_000;
 /** SRV records are asked for at an interval; after that, for the addresses of each target, from servers that may be slow. */
 const SLOW_LOOKUP_MS = 60_000;
 
-/** Follows nothing until somebody asks for a name. Where prefixes overlap, the namer configured last counts first. */
+/**
+ * Follows nothing until somebody asks for a name. Where prefixes overlap, the namer configured last counts first. Namers of
+ * `before` whose configuration is the same are taken over, with all that they follow.
+ */
 export async function createNamers(
   configs: readonly NamerConfig[],
   parts: NamersParts,
+  before?: NamerSet,
 ): Promise<NamerSet> {
   const { registry, clock, rng, log, lookup = systemHostLookup } = parts;
+  const left = new Set(before?.entries);
   const depsOf = (prefix: string): Deps => {
     const metrics = new NamerMetrics(registry, prefix);
     return { clock, rng, log, lookup, metrics };
   };
-  const entries: Entry[] = [];
-  const namers: MountedNamer[] = [];
+  const entries: NamerEntry[] = [];
   for (const config of configs) {
     const prefix = `/#${config.prefix}`;
-    const deps = depsOf(prefix);
-    const namer = await make(prefix, config, deps);
-    entries.push({
-      prefix,
-      kind: config.kind,
-      metrics: deps.metrics,
-      status: () => namer.status(),
-    });
-    namers.push({ prefix: labelsOf(prefix) ?? [prefix], namer });
+    const known = [...left].find((entry) => sameData(entry.config, config));
+    if (known !== undefined) left.delete(known);
+    entries.push(known ?? (await newEntry(prefix, config, depsOf(prefix))));
   }
-  const deps = depsOf(UTILITY_PREFIX);
-  const utilities = new InetNamer(deps);
-  entries.push({
-    prefix: UTILITY_PREFIX,
-    kind: "built in",
-    metrics: deps.metrics,
-    status: () => utilities.status(),
-  });
+  const namers = entries.map(({ prefix, namer }) => ({
+    prefix: labelsOf(prefix) ?? [prefix],
+    namer,
+  }));
+  const builtIn = before?.builtIn ?? newBuiltIn(depsOf(UTILITY_PREFIX));
+  const service = new Binder({ namers, utilities: builtIn.namer, clock });
+  return setOf(entries, builtIn, service);
+}
+
+function setOf(entries: readonly NamerEntry[], builtIn: BuiltIn, service: NameService): NamerSet {
+  const shown = [...entries, { prefix: UTILITY_PREFIX, kind: "built in", ...builtIn }];
   return {
-    service: new Binder({ namers, utilities, clock }),
-    statuses: () => entries.map(({ prefix, kind, status }) => ({ prefix, kind, ...status() })),
+    service,
+    entries,
+    builtIn,
+    statuses: () => shown.map(({ prefix, kind, namer }) => ({ prefix, kind, ...namer.status() })),
     refreshMetrics: () => {
-      for (const entry of entries) entry.metrics.set(entry.status());
+      for (const { metrics, namer } of shown) metrics.set(namer.status());
+    },
+    release: (next) => {
+      for (const entry of entries) if (!next?.entries.includes(entry)) entry.metrics.release();
+      if (next?.builtIn !== builtIn) builtIn.metrics.release();
     },
   };
+}
+
+async function newEntry(prefix: string, config: NamerConfig, deps: Deps): Promise<NamerEntry> {
+  const namer = await make(prefix, config, deps);
+  return { prefix, kind: config.kind, config, metrics: deps.metrics, namer };
+}
+
+function newBuiltIn(deps: Deps): BuiltIn {
+  return { metrics: deps.metrics, namer: new InetNamer(deps) };
 }
 
 // Each kind is loaded when it is asked for: they hold up to 2 MB of private memory.

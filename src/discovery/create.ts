@@ -24,11 +24,17 @@ export interface ResolverParts {
   readonly names?: NameService;
 }
 
-/** The interpreter that `config` asks for. It counts its answers. */
+/** An interpreter that counts its answers. */
+export interface CountedInterpreter extends Interpreter {
+  /** Ends its metrics: nobody asks it any more. */
+  release(): void;
+}
+
+/** The interpreter that `config` asks for. */
 export async function createInterpreter(
   config: InterpreterConfig,
   parts: ResolverParts,
-): Promise<Interpreter> {
+): Promise<CountedInterpreter> {
   const namespace = config.kind === "io.l5d.namerd.http" ? config.namespace : "";
   const metrics = new ResolverMetrics(parts.registry, namespace, parts.router);
   const interpreter = await make(config, parts, metrics);
@@ -45,6 +51,7 @@ export async function createInterpreter(
         report(resolution);
       });
     },
+    release: () => metrics.release(),
   };
 }
 

@@ -18,28 +18,38 @@ export class ResolverMetrics implements SourceMetrics {
   readonly #failures: Counter;
   readonly #latency: Histogram;
   readonly #skipped: Counter;
+  readonly #registry: Registry;
+  #isReleased = false;
 
   /** `namespace` is namerd's, and empty for other sources; `router` is the label of the router that asks. */
   constructor(registry: Registry, namespace: string, router: string) {
+    this.#registry = registry;
     this.#successes = registry.counter(RESOLVER_METRICS.successes, namespace, router);
     this.#failures = registry.counter(RESOLVER_METRICS.failures, namespace, router);
     this.#latency = registry.histogram(RESOLVER_METRICS.latency, namespace, router);
     this.#skipped = registry.counter(RESOLVER_METRICS.skipped, namespace, router);
   }
 
+  /** Ends all series. What is still counted afterwards, of a question under way, is lost. */
+  release(): void {
+    const handles = [this.#successes, this.#failures, this.#latency, this.#skipped];
+    for (const handle of handles) this.#registry.release(handle);
+    this.#isReleased = true;
+  }
+
   /** Counts an answer as it is reported. Pending is no outcome. */
   count(resolution: Resolution): void {
-    if (resolution.state === "pending") return;
+    if (resolution.state === "pending" || this.#isReleased) return;
     (resolution.state === "bound" ? this.#successes : this.#failures).add(1);
   }
 
   /** Counts the time from a question to its answer, in milliseconds. */
   observeLatency(ms: number): void {
-    this.#latency.observe(ms);
+    if (!this.#isReleased) this.#latency.observe(ms);
   }
 
   /** Counts addresses that were left out of an answer. */
   skip(count: number): void {
-    this.#skipped.add(count);
+    if (!this.#isReleased) this.#skipped.add(count);
   }
 }

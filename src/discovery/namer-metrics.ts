@@ -16,9 +16,12 @@ export class NamerMetrics implements SourceMetrics {
   readonly #names: Gauge;
   readonly #silent: Gauge;
   readonly #age: Gauge;
+  readonly #registry: Registry;
+  #isReleased = false;
 
   /** `prefix` is the namer's whole prefix, such as `/#/io.l5d.fs`. */
   constructor(registry: Registry, prefix: string) {
+    this.#registry = registry;
     this.#latency = registry.histogram(NAMER_METRICS.latency, prefix);
     this.#skipped = registry.counter(NAMER_METRICS.skipped, prefix);
     this.#kept = registry.counter(NAMER_METRICS.kept, prefix);
@@ -29,22 +32,37 @@ export class NamerMetrics implements SourceMetrics {
     this.#age.set(UNKNOWN_AGE);
   }
 
+  /** Ends all series. What is still counted afterwards, of a question under way, is lost. */
+  release(): void {
+    this.#isReleased = true;
+    for (const handle of [
+      this.#latency,
+      this.#skipped,
+      this.#kept,
+      this.#emptied,
+      this.#names,
+      this.#silent,
+      this.#age,
+    ])
+      this.#registry.release(handle);
+  }
+
   observeLatency(ms: number): void {
-    this.#latency.observe(ms);
+    if (!this.#isReleased) this.#latency.observe(ms);
   }
 
   skip(count: number): void {
-    this.#skipped.add(count);
+    if (!this.#isReleased) this.#skipped.add(count);
   }
 
   /** A failure of the source was not obeyed: a name keeps its last good answer. */
   countKept(): void {
-    this.#kept.add(1);
+    if (!this.#isReleased) this.#kept.add(1);
   }
 
   /** A name lost all its endpoints. */
   countEmptied(): void {
-    this.#emptied.add(1);
+    if (!this.#isReleased) this.#emptied.add(1);
   }
 
   /** What is true now, for whoever is about to read the metrics. */

@@ -2,6 +2,7 @@
 import type { HealthCheckConfig, OnUnhealthy } from "../config/health-types.ts";
 import { HEALTH_METRICS } from "../telemetry/catalogue/health.ts";
 import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
+import { MetricScope } from "../telemetry/metric-scope.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { CheckResult, FailureCause } from "./health-state.ts";
@@ -59,6 +60,7 @@ interface Member extends Membership {
 
 export class DestinationHealth {
   readonly #parts: DestinationHealthParts;
+  readonly #scope: MetricScope;
   readonly #members = new Map<string, Member>();
   #unhealthyCount = 0;
   /** Checks that have passed while several endpoints had the role that one should have. */
@@ -70,7 +72,9 @@ export class DestinationHealth {
   readonly #latency: Histogram;
 
   constructor(parts: DestinationHealthParts) {
-    const { registry, destination } = parts;
+    const { destination } = parts;
+    const registry = new MetricScope(parts.registry);
+    this.#scope = registry;
     const { path, router } = destination;
     this.#parts = parts;
     for (const result of RESULTS) {
@@ -110,11 +114,27 @@ export class DestinationHealth {
       member.leave();
       this.#members.delete(key);
       if (!member.healthy) this.#unhealthyCount -= 1;
-      const [ip = "", port] = key.split(" ");
       // Nothing is to be remembered of an address that nobody knows.
-      destination.setHealth({ ip, port: Number(port) }, true);
+      destination.setHealth(addressOf(key), true);
     }
     this.#showCounts();
+  }
+
+  /** Ends all checks, and says nothing of it. Answers the addresses that are unhealthy. */
+  stop(): readonly CheckedAddress[] {
+    const unhealthy: CheckedAddress[] = [];
+    for (const [key, member] of this.#members) {
+      member.leave();
+      if (!member.healthy) unhealthy.push(addressOf(key));
+    }
+    this.#members.clear();
+    this.#scope.release();
+    return unhealthy;
+  }
+
+  /** Whether an address is healthy here; undefined when it is not checked. */
+  isHealthy(address: CheckedAddress): boolean | undefined {
+    return this.#members.get(keyOf(address))?.healthy;
   }
 
   /** Why an address is unhealthy, or failed its last check; undefined when all is well. */
@@ -132,7 +152,7 @@ export class DestinationHealth {
       onResult: (result, tookMs) => this.#onResult(result, tookMs),
       onVerdict: () => this.#onVerdict(key, address),
     });
-    const member = { ...membership, healthy: this.#isHealthy(membership) };
+    const member = { ...membership, healthy: this.#isFound(membership) };
     this.#members.set(key, member);
     if (member.healthy) return;
     this.#unhealthyCount += 1;
@@ -148,7 +168,7 @@ export class DestinationHealth {
   #onVerdict(key: string, address: CheckedAddress): void {
     const member = this.#members.get(key);
     if (member === undefined) return;
-    const healthy = this.#isHealthy(member);
+    const healthy = this.#isFound(member);
     if (healthy === member.healthy) return;
     member.healthy = healthy;
     this.#turned[healthy ? "healthy" : "unhealthy"].add(1);
@@ -162,7 +182,7 @@ export class DestinationHealth {
     if (ids.length > 0) onDemoted(ids, settings.onUnhealthy);
   }
 
-  #isHealthy({ state }: Membership): boolean {
+  #isFound({ state }: Membership): boolean {
     if (state.verdict !== "unknown") return state.verdict === "healthy";
     return this.#parts.settings.initially === "healthy";
   }
@@ -195,4 +215,9 @@ export class DestinationHealth {
 
 function keyOf({ ip, port }: CheckedAddress): string {
   return `${ip} ${port}`;
+}
+
+function addressOf(key: string): CheckedAddress {
+  const [ip = "", port] = key.split(" ");
+  return { ip, port: Number(port) };
 }

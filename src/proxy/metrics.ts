@@ -1,6 +1,6 @@
 // The metrics of one server on one worker.
 import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue/server.ts";
-import type { Counter, Gauge, Histogram } from "../telemetry/metrics.ts";
+import type { Counter, Gauge, Histogram, MetricDefinition } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { CLOSE_REASONS, type CloseReason } from "./close-reason.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
@@ -17,15 +17,18 @@ export class ServerMetrics {
   readonly connectionRxBytes: Histogram;
   readonly connectionTxBytes: Histogram;
   readonly duration: Histogram;
-  readonly handshake: Histogram | undefined;
-  readonly handshakeFailures: Counter | undefined;
-  readonly proxyHeaders: Readonly<Record<ProxyHeader["command"], Counter>> | undefined;
+  handshake: Histogram | undefined;
+  handshakeFailures: Counter | undefined;
+  proxyHeaders: Readonly<Record<ProxyHeader["command"], Counter>> | undefined;
   readonly paused: Gauge;
   readonly #closes: Counter;
   readonly #failures: Counter;
   readonly #connectFailures: ByCause;
   readonly #streamFailures: ByCause;
   readonly #reasons: ReadonlyMap<CloseReason, Counter>;
+  readonly #registry: Registry;
+  readonly #handles: (Counter | Gauge | Histogram)[] = [];
+  readonly #labels: readonly [string, string];
 
   /**
    * `address` is the bound `ip:port`. The handshake's metrics exist on servers with TLS only, those of PROXY headers only
@@ -38,13 +41,13 @@ export class ServerMetrics {
     tls: boolean,
     readsHeaders = false,
   ) {
-    const counter = (definition: Parameters<Registry["counter"]>[0], ...first: string[]) =>
-      registry.counter(definition, ...first, router, address);
-    const gauge = (definition: Parameters<Registry["gauge"]>[0]) =>
-      registry.gauge(definition, router, address);
-    const histogram = (definition: Parameters<Registry["histogram"]>[0]) =>
-      registry.histogram(definition, router, address);
-    const byCause = (definition: Parameters<Registry["counter"]>[0]): ByCause => ({
+    this.#registry = registry;
+    this.#labels = [router, address];
+    const counter = this.#counter.bind(this);
+    const gauge = (definition: MetricDefinition): Gauge =>
+      this.#keep(registry.gauge(definition, router, address));
+    const histogram = this.#histogram.bind(this);
+    const byCause = (definition: MetricDefinition): ByCause => ({
       timeout: counter(definition, "timeout"),
       other: counter(definition, "other"),
     });
@@ -57,14 +60,7 @@ export class ServerMetrics {
     this.connectionRxBytes = histogram(DEFINED.connectionRxBytes);
     this.connectionTxBytes = histogram(DEFINED.connectionTxBytes);
     this.duration = histogram(DEFINED.duration);
-    this.handshake = tls ? histogram(DEFINED.handshake) : undefined;
-    this.handshakeFailures = tls ? counter(DEFINED.handshakeFailures) : undefined;
-    this.proxyHeaders = readsHeaders
-      ? {
-          proxy: counter(DEFINED.proxyHeaders, "proxy"),
-          local: counter(DEFINED.proxyHeaders, "local"),
-        }
-      : undefined;
+    this.expect(tls, readsHeaders);
     this.paused = gauge(DEFINED.paused);
     this.#closes = counter(DEFINED.closes);
     this.#failures = counter(DEFINED.failures);
@@ -78,6 +74,25 @@ export class ServerMetrics {
     );
   }
 
+  /** Makes what is needed for sessions with TLS, or with headers; what is there already stays. */
+  expect(tls: boolean, readsHeaders: boolean): void {
+    if (tls) {
+      this.handshake ??= this.#histogram(DEFINED.handshake);
+      this.handshakeFailures ??= this.#counter(DEFINED.handshakeFailures);
+    }
+    if (readsHeaders) {
+      this.proxyHeaders ??= {
+        proxy: this.#counter(DEFINED.proxyHeaders, "proxy"),
+        local: this.#counter(DEFINED.proxyHeaders, "local"),
+      };
+    }
+  }
+
+  /** Ends all series; nothing may be counted afterwards. */
+  release(): void {
+    for (const handle of this.#handles) this.#registry.release(handle);
+  }
+
   /** Counts the end of a session; `streaming` says whether an endpoint had been in hand. */
   ended(reason: CloseReason, streaming: boolean, rxBytes: number, txBytes: number): void {
     this.connectionRxBytes.observe(rxBytes);
@@ -87,5 +102,18 @@ export class ServerMetrics {
     if (outcome === "close") return this.#closes.add(1);
     this.#failures.add(1);
     (streaming ? this.#streamFailures : this.#connectFailures)[cause].add(1);
+  }
+
+  #counter(definition: MetricDefinition, ...first: readonly string[]): Counter {
+    return this.#keep(this.#registry.counter(definition, ...first, ...this.#labels));
+  }
+
+  #histogram(definition: MetricDefinition): Histogram {
+    return this.#keep(this.#registry.histogram(definition, ...this.#labels));
+  }
+
+  #keep<Handle extends Counter | Gauge | Histogram>(handle: Handle): Handle {
+    this.#handles.push(handle);
+    return handle;
   }
 }

@@ -20,6 +20,14 @@ export interface ServerSettings extends SessionSettings {
   readonly maxConcurrency: number;
 }
 
+/** What may change about a server while it runs. */
+export interface ServerSetup extends Pick<
+  SessionParts,
+  "incoming" | "startTls" | "admission" | "route" | "onOver"
+> {
+  readonly settings: ServerSettings;
+}
+
 /** What a server is made of. */
 export interface ServerParts extends SessionParts {
   readonly settings: ServerSettings;
@@ -29,29 +37,32 @@ export interface ServerParts extends SessionParts {
 }
 
 export class Server implements DescriptorUser, OverloadUser {
-  readonly #context: SessionContext;
+  readonly #common: Omit<SessionParts, keyof ServerSetup>;
+  /** Of new sessions; earlier ones may still be in use. */
+  #context: SessionContext;
   readonly #descriptors: Descriptors;
   readonly #overload: Overload | undefined;
-  readonly #maxConcurrency: number;
-  readonly #resumeAt: number;
+  #maxConcurrency = 0;
+  #resumeAt = 0;
   readonly #sessions = new Set<Session>();
   #listener: Listener | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #cancelLook: Cancel | undefined;
   #cancelRetry: Cancel | undefined;
   #draining = false;
+  #over = false;
+  #lookPeriodMs = Number.POSITIVE_INFINITY;
   /** The limit is not logged again before this. */
   #quietUntilMs = Number.NEGATIVE_INFINITY;
-  #onDrained: (() => void) | undefined;
+  #onDrained: (() => void)[] = [];
 
   constructor(parts: ServerParts) {
-    const { settings } = parts;
-    this.#context = new SessionContext(parts, (session) => this.#onEnd(session));
+    const { metrics, clock, rng, log } = parts;
+    this.#common = { metrics, clock, rng, log };
+    this.#context = this.#newContext(parts);
     this.#descriptors = parts.descriptors;
-    this.#maxConcurrency = settings.maxConcurrency;
-    // Small limits are kept filled; large ones free some places before accepting goes on.
-    this.#resumeAt = settings.maxConcurrency - 1 - Math.min(64, settings.maxConcurrency >> 4);
     this.#overload = parts.overload;
+    this.#setLimit(parts.settings.maxConcurrency);
     parts.descriptors.subscribe(this);
     parts.overload?.subscribe(this);
   }
@@ -69,15 +80,26 @@ export class Server implements DescriptorUser, OverloadUser {
   listen(listener: Listener): void {
     this.#listener = listener;
     this.#updateAccepting();
-    const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
-    const shortestMs = Math.min(idleTimeoutMs, halfClosedTimeoutMs);
-    const everyMs = Math.min(LOOK_PERIOD_MS, Math.max(50, shortestMs / 8));
-    this.#cancelLook = this.#context.clock.every(everyMs, () => this.#look());
+    this.#lookForIdle();
+  }
+
+  /** New sessions have these settings; those that run keep theirs. The listener's TLS is for the caller to set. */
+  reconfigure(setup: ServerSetup): void {
+    const before = this.#context;
+    this.#context = this.#newContext({ ...this.#common, ...setup });
+    if (before.active === 0) before.stop();
+    this.#setLimit(setup.settings.maxConcurrency);
+    this.#lookForIdle();
+    if (this.#listener === undefined || this.#draining) return;
+    if (this.#sessions.size < this.#maxConcurrency) this.#updateAccepting();
+    else this.#pauseAtLimit();
   }
 
   /** Makes the session of an accepted connection. */
   readonly accept = (socket: Socket): HandshakeOwner => {
-    const session = new Session(this.#context, socket);
+    const context = this.#context;
+    const session = new Session(context, socket);
+    context.active += 1;
     this.#sessions.add(session);
     this.#descriptors.take();
     if (this.#sessions.size >= this.#maxConcurrency) this.#pauseAtLimit();
@@ -109,14 +131,16 @@ export class Server implements DescriptorUser, OverloadUser {
   /** Accepts no more; sessions go on. */
   stopAccepting(): void {
     this.#draining = true;
+    this.#descriptors.unsubscribe(this);
+    this.#overload?.unsubscribe(this);
     this.#cancelRetry?.();
     this.#listener?.close();
   }
 
-  /** Accepts no more; calls `onDrained` once, when no session is left. */
+  /** Accepts no more; calls `onDrained` once, when no session is left. May be called again, for others to be told too. */
   drain(onDrained: () => void): void {
     this.stopAccepting();
-    this.#onDrained = onDrained;
+    this.#onDrained.push(onDrained);
     if (this.#sessions.size === 0) this.#drained();
   }
 
@@ -125,11 +149,35 @@ export class Server implements DescriptorUser, OverloadUser {
     for (const session of this.#sessions) session.destroy(reason);
   }
 
-  #onEnd(session: Session): void {
+  #newContext(parts: SessionParts): SessionContext {
+    const context = new SessionContext(parts, (session) => this.#onEnd(session, context));
+    return context;
+  }
+
+  #setLimit(maxConcurrency: number): void {
+    this.#maxConcurrency = maxConcurrency;
+    // Small limits are kept filled; large ones free some places before accepting goes on.
+    this.#resumeAt = maxConcurrency - 1 - Math.min(64, maxConcurrency >> 4);
+  }
+
+  /** Begins to look at sessions, as often as those need it whose time is shortest. */
+  #lookForIdle(): void {
+    const { idleTimeoutMs, halfClosedTimeoutMs } = this.#context.settings;
+    const shortestMs = Math.min(idleTimeoutMs, halfClosedTimeoutMs);
+    const everyMs = Math.min(LOOK_PERIOD_MS, Math.max(50, shortestMs / 8));
+    if (everyMs >= this.#lookPeriodMs) return;
+    this.#lookPeriodMs = everyMs;
+    this.#cancelLook?.();
+    this.#cancelLook = this.#context.clock.every(everyMs, () => this.#look());
+  }
+
+  #onEnd(session: Session, context: SessionContext): void {
     this.#sessions.delete(session);
     this.#descriptors.give();
+    context.active -= 1;
+    if (context.active === 0 && context !== this.#context) context.stop();
     if (this.#draining) {
-      if (this.#sessions.size === 0 && this.#onDrained !== undefined) this.#drained();
+      if (this.#sessions.size === 0 && this.#onDrained.length > 0) this.#drained();
       return;
     }
     if (this.#listener?.accepting === false && this.#sessions.size <= this.#resumeAt)
@@ -138,11 +186,11 @@ export class Server implements DescriptorUser, OverloadUser {
 
   #drained(): void {
     this.#cancelLook?.();
-    this.#overload?.unsubscribe(this);
-    this.#context.stop();
-    const onDrained = this.#onDrained;
-    this.#onDrained = undefined;
-    onDrained?.();
+    if (!this.#over) this.#context.stop();
+    this.#over = true;
+    const callbacks = this.#onDrained;
+    this.#onDrained = [];
+    for (const onDrained of callbacks) onDrained();
   }
 
   #pauseAtLimit(): void {

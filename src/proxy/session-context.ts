@@ -46,8 +46,11 @@ export interface SessionParts {
   readonly admission?: Admission | undefined;
   /** The balancer of a new session, undefined when its destination is not known. */
   readonly route: () => Balancer | undefined;
+  /** Called once, when no session has these settings any more and none will. */
+  readonly onOver?: (() => void) | undefined;
 }
 
+/** The settings that sessions began with, and keep: a server with new settings has a new context. */
 export class SessionContext {
   readonly settings: SessionSettings;
   readonly metrics: ServerMetrics;
@@ -70,6 +73,9 @@ export class SessionContext {
   readonly lifetimes: Lifetimes;
   /** Time for a side to take what its peer sent before a reset. */
   readonly lingerDeadlines: DeadlineQueue;
+  /** Sessions of this context that have not ended. */
+  active = 0;
+  readonly #onOver: (() => void) | undefined;
   readonly #deadlines: DeadlineQueue[] = [];
 
   constructor(parts: SessionParts, onEnd: (session: Session) => void) {
@@ -84,6 +90,7 @@ export class SessionContext {
     this.admission = parts.admission;
     this.route = parts.route;
     this.onEnd = onEnd;
+    this.#onOver = parts.onOver;
     this.connectDeadlines = this.#queue(settings.connectTimeoutMs);
     this.headerDeadlines = this.#queue(parts.incoming?.timeoutMs ?? Number.POSITIVE_INFINITY);
     this.handshakeDeadlines = this.#queue(settings.handshakeTimeoutMs);
@@ -98,10 +105,11 @@ export class SessionContext {
     this.lingerDeadlines = this.#queue(LINGER_MS);
   }
 
-  /** Gives up all timers: no session is left. */
+  /** Gives up all timers: no session is left. To be called once. */
   stop(): void {
     for (const queue of this.#deadlines) queue.stop();
     this.lifetimes.stop();
+    this.#onOver?.();
   }
 
   #queue(periodMs: number): DeadlineQueue {

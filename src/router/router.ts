@@ -20,6 +20,14 @@ export class Router {
     this.#metrics.creates.add(1);
   }
 
+  /** Forgets a destination. Answers whether it was the last: then nothing more may be asked. */
+  remove(destination: number): boolean {
+    this.#routes.delete(destination);
+    if (this.#routes.size > 0) return false;
+    this.#metrics.release();
+    return true;
+  }
+
   /** The balancer of a destination, undefined when the control thread has not told of it. */
   route(destination: number): Balancer | undefined {
     const startedMs = this.#clock.now();

@@ -5,6 +5,7 @@ import { EJECTION_METRICS } from "./catalogue/ejection.ts";
 import { HEALTH_METRICS } from "./catalogue/health.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
+import { RELOAD_METRICS } from "./catalogue/reload.ts";
 import { DRAIN_METRICS, ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
 import type { MetricDefinition } from "./metrics.ts";
 
@@ -20,5 +21,6 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   EJECTION_METRICS,
   HEALTH_METRICS,
   NAMERD_METRICS,
+  RELOAD_METRICS,
   PROCESS_METRICS,
 ].flatMap((group): MetricDefinition[] => Object.values(group));

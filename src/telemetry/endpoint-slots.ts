@@ -57,6 +57,11 @@ export class EndpointSlots {
     return false;
   }
 
+  /** Takes so many places in all, whether or not there are: for connections that were made without asking. */
+  adopt(count: number): void {
+    Atomics.store(this.#cells, this.#own + HELD, count);
+  }
+
   /** Gives back a place that was taken. */
   giveBack(): void {
     Atomics.sub(this.#cells, this.#own + HELD, 1);

@@ -29,6 +29,7 @@ export const LOG_MODULES = [
   "namerd",
   "namers",
   "proxy",
+  "reload",
   "storage",
   "supervisor",
   "telemetry.log",

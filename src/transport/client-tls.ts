@@ -8,7 +8,8 @@ import { TLS_POLICY } from "./server-tls.ts";
  * 5 ms and 300 kB, and many destinations trust the same.
  */
 export class ClientTls {
-  readonly #contexts = new Map<string, TlsContext>();
+  /** Weakly held: what a destination trusted before a reload is not kept for it. */
+  readonly #contexts = new Map<string, WeakRef<TlsContext>>();
 
   /**
    * Options that verify chain and name before a byte flows. `trustPem` holds PEM certificates; undefined trusts the
@@ -25,10 +26,13 @@ export class ClientTls {
     // The hash of what is trusted, not its text: that would stay in memory as long as the process.
     const key =
       ca === undefined ? "" : new Bun.CryptoHasher("sha256").update(ca.join("\0")).digest("hex");
-    const known = this.#contexts.get(key);
+    const known = this.#contexts.get(key)?.deref();
     if (known !== undefined) return known;
+    for (const [other, context] of this.#contexts) {
+      if (context.deref() === undefined) this.#contexts.delete(other);
+    }
     const context = createTlsContext({ ...TLS_POLICY, ...(ca !== undefined && { ca }) });
-    this.#contexts.set(key, context);
+    this.#contexts.set(key, new WeakRef(context));
     return context;
   }
 }

@@ -29,25 +29,19 @@ export type OnFault = (error: Error) => void;
 /** A listening socket of one worker. Listens from `resume` on. */
 export class Listener {
   readonly #target: ListenTarget;
-  readonly #handlers: ListenHandlers;
-  readonly #tls: ServerTls | undefined;
+  readonly #accept: Accept;
+  readonly #onFault: OnFault;
+  #handlers: ListenHandlers;
+  #tls: ServerTls | undefined;
   #listener: BunListener | undefined;
   #closed = false;
 
   constructor(target: ListenTarget, accept: Accept, tls: ServerTls | undefined, onFault: OnFault) {
     this.#target = target;
+    this.#accept = accept;
+    this.#onFault = onFault;
     this.#tls = tls;
-    this.#handlers = {
-      ...ownerHandlers,
-      open(socket) {
-        socket.data = accept(socket);
-      },
-      error(socket, error) {
-        onFault(error);
-        socket.terminate();
-      },
-      ...(tls === undefined ? {} : { handshake: onServerHandshake, ...tls.callbacks }),
-    };
+    this.#handlers = this.#handlersFor(tls);
   }
 
   /** Whether connections are accepted now. */
@@ -83,10 +77,42 @@ export class Listener {
     }
   }
 
+  /**
+   * Accepts with this TLS from now on. Where descriptors can be copied there is a second copy before the first is closed,
+   * and both have the same queue: no connection is lost, and those whose handshake is under way go on as they began.
+   * Answers whether connections are accepted as before: they are not when descriptors have run out.
+   */
+  setTls(tls: ServerTls | undefined): boolean {
+    this.#tls = tls;
+    this.#handlers = this.#handlersFor(tls);
+    const before = this.#listener;
+    if (before === undefined) return true;
+    this.#listener = undefined;
+    const isDone = this.resume();
+    before.stop();
+    return isDone || this.resume();
+  }
+
   /** Stops accepting for good. */
   close(): void {
     this.#closed = true;
     this.pause();
+  }
+
+  #handlersFor(tls: ServerTls | undefined): ListenHandlers {
+    const accept = this.#accept;
+    const onFault = this.#onFault;
+    return {
+      ...ownerHandlers,
+      open(socket) {
+        socket.data = accept(socket);
+      },
+      error(socket, error) {
+        onFault(error);
+        socket.terminate();
+      },
+      ...(tls === undefined ? {} : { handshake: onServerHandshake, ...tls.callbacks }),
+    };
   }
 
   #listenAt(): ListenAt | undefined {

@@ -1,12 +1,6 @@
 // What the control thread and the workers say to each other: plain data that can be cloned.
 import type { ServerLimits } from "../admission/limits-memory.ts";
-import type {
-  DestinationConfig,
-  OverloadConfig,
-  ServerProxyProtocolConfig,
-  ServerTlsConfig,
-  SocketOptions,
-} from "../config/types.ts";
+import type { DestinationConfig, OverloadConfig, ServerConfig } from "../config/types.ts";
 import type { LogFilter } from "../telemetry/log-filter.ts";
 import type { LogStyle } from "../telemetry/log-line.ts";
 import type { LogTarget } from "../telemetry/log-sink.ts";
@@ -47,7 +41,7 @@ export interface OverloadStart {
   readonly board: SharedArrayBuffer;
 }
 
-/** A destination: a path of a router and how its endpoints are reached. */
+/** A destination: a path of a router and how its endpoints are reached. Takes back one that is being removed. */
 export interface AddDestination {
   readonly type: "add-destination";
   /** Unique for the life of the process. */
@@ -56,6 +50,22 @@ export interface AddDestination {
   readonly path: string;
   /** Limits are this worker's share. */
   readonly config: DestinationConfig;
+}
+
+/** New settings of a destination, for connections that are made from now on. */
+export interface ConfigureDestination {
+  readonly type: "configure-destination";
+  readonly destination: number;
+  /** Limits are this worker's share. */
+  readonly config: DestinationConfig;
+}
+
+/** No server leads to this destination any more. It goes, with its endpoints, when its last session has ended. */
+export interface RemoveDestination {
+  readonly type: "remove-destination";
+  readonly destination: number;
+  /** All endpoints that the worker knows; as in `update-endpoints`. */
+  readonly removed: UpdateEndpoints["removed"];
 }
 
 /** A branch of a destination: connections are split among branches in proportion to weight. */
@@ -109,25 +119,15 @@ export interface UpdateEndpoints {
   readonly removed: readonly { readonly id: number; readonly epoch: number }[];
 }
 
-/** A server to accept connections for. */
-export interface AddServer {
-  readonly type: "add-server";
+/** What a worker must know of a server: its settings, all of them, and where it listens. */
+export interface ServerSpec extends Omit<ServerConfig, "dstName" | "limits"> {
   readonly server: number;
   readonly router: string;
   readonly destination: number;
   /** A listening socket that the control thread keeps open; undefined: listen on the address with SO_REUSEPORT. */
   readonly fd: number | undefined;
-  readonly ip: string;
-  /** The real port. */
+  /** The real one. */
   readonly port: number;
-  readonly tls: ServerTlsConfig | undefined;
-  readonly proxyProtocol: ServerProxyProtocolConfig | undefined;
-  readonly connectTimeoutMs: number;
-  readonly connectionLifetimeMs: number;
-  readonly connectionLifetimeJitter: number;
-  readonly idleTimeoutMs: number;
-  readonly halfClosedTimeoutMs: number;
-  readonly socketOptions: SocketOptions;
   /** This worker's share. */
   readonly maxConcurrency: number;
   /** Undefined: whoever reaches the server may use it. */
@@ -142,9 +142,35 @@ export interface CutConnections {
   readonly endpoints: readonly number[];
 }
 
+/** A server to accept connections for. */
+export interface AddServer extends ServerSpec {
+  readonly type: "add-server";
+}
+
+/** New settings of a server, for sessions that begin from now on. */
+export interface ConfigureServer extends ServerSpec {
+  readonly type: "configure-server";
+  /** Whether `tls` says what it said before: then TLS sessions can still be resumed. */
+  readonly keepsTls: boolean;
+}
+
+/** Accept no more for this server. It goes when its last session has ended. */
+export interface RemoveServer {
+  readonly type: "remove-server";
+  readonly server: number;
+}
+
+/** How many descriptors sessions of this worker may hold from now on. */
+export interface LimitDescriptors {
+  readonly type: "limit-descriptors";
+  readonly maxDescriptors: number;
+}
+
 /** Say `confirmed`: everything that was sent before is done. */
 export interface Confirm {
   readonly type: "confirm";
+  /** Comes back in `confirmed`. */
+  readonly order: number;
 }
 
 /** Accept no more; let sessions end; say `drained` when none is left. */
@@ -160,9 +186,14 @@ export interface Destroy {
 export type ToWorker =
   | WorkerStart
   | AddDestination
+  | ConfigureDestination
+  | RemoveDestination
   | EndpointPage
   | UpdateEndpoints
   | AddServer
+  | ConfigureServer
+  | RemoveServer
+  | LimitDescriptors
   | CutConnections
   | Confirm
   | EndSessions
@@ -174,7 +205,7 @@ export type ToWorker =
 
 export type ToControl =
   | { readonly type: "ready" }
-  | { readonly type: "confirmed" }
+  | { readonly type: "confirmed"; readonly order: number }
   | { readonly type: "metrics"; readonly event: RegistryEvent }
   /** The last connection to a removed endpoint has ended. */
   | { readonly type: "released"; readonly id: number; readonly epoch: number }

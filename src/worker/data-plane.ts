@@ -3,12 +3,12 @@ import { Router } from "../router/router.ts";
 import { RouterMetrics } from "../router/metrics.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { Registry } from "../telemetry/registry.ts";
-import type { ToWorker, WorkerStart } from "../wire/messages.ts";
+import type { ServerSpec, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { createOverload } from "./admission.ts";
 import { Balancers } from "./balancers.ts";
 import { watchLoopLag } from "./loop-lag.ts";
 import type { WorkerParts } from "./parts.ts";
-import { Servers } from "./servers.ts";
+import { type Routing, Servers } from "./servers.ts";
 import { Sessions } from "./sessions.ts";
 
 /** How often metrics are made current that time changes by itself. */
@@ -31,7 +31,9 @@ export class DataPlane {
       registry: new Registry((event) => send({ type: "metrics", event })),
       onFault: (error) => send({ type: "fault", message: error.stack ?? error.message }),
     };
-    this.#balancers = new Balancers(this.#parts);
+    this.#balancers = new Balancers(this.#parts, (router, destination) => {
+      if (this.#routers.get(router)?.remove(destination)) this.#routers.delete(router);
+    });
     const { clock, start, registry } = this.#parts;
     const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
     const overload = createOverload(this.#parts);
@@ -48,14 +50,23 @@ export class DataPlane {
         return this.#balancers.addPage(message);
       case "add-destination": {
         const balancer = this.#balancers.add(message);
+        if (balancer === undefined) return;
         return this.#router(message.router).add(message.destination, balancer);
       }
+      case "configure-destination":
+        return this.#balancers.configure(message);
+      case "remove-destination":
+        return this.#balancers.remove(message);
       case "update-endpoints":
         return this.#balancers.update(message);
-      case "add-server": {
-        const routes = this.#router(message.router);
-        return this.#servers.add(message, () => routes.route(message.destination));
-      }
+      case "add-server":
+        return this.#servers.add(message, () => this.#routing(message));
+      case "configure-server":
+        return this.#servers.configure(message, () => this.#routing(message));
+      case "remove-server":
+        return this.#servers.remove(message.server);
+      case "limit-descriptors":
+        return this.#servers.limitDescriptors(message.maxDescriptors);
       case "end-sessions":
         return this.#sessions.end(message);
       case "stop-ending":
@@ -67,7 +78,7 @@ export class DataPlane {
       case "cut-connections":
         return this.#balancers.cut(message);
       case "confirm":
-        return this.#parts.send({ type: "confirmed" });
+        return this.#parts.send({ type: "confirmed", order: message.order });
       case "drain":
         this.#balancers.stopIdling();
         return this.#servers.drain(() => this.#parts.send({ type: "drained" }));
@@ -76,6 +87,14 @@ export class DataPlane {
       default:
         return message satisfies never;
     }
+  }
+
+  #routing({ router, destination }: ServerSpec): Routing {
+    const routes = this.#router(router);
+    return {
+      route: () => routes.route(destination),
+      onOver: this.#balancers.hold(destination),
+    };
   }
 
   #router(label: string): Router {

@@ -1,0 +1,60 @@
+// Notices when files of the configuration have changed. Looks at them from time to time: that works on any file system,
+// and whether a file is written, replaced by a rename, or reached by a link that leads elsewhere now.
+import type { Cancel, Clock } from "../../lib/clock.ts";
+import { type FileStamp, fileStamp } from "../../lib/file-stamp.ts";
+
+/** Between two looks. A change counts once two looks have seen the same: files are not always written at once. */
+const LOOK_EVERY_MS = 1_000;
+
+export interface ConfigWatchParts {
+  readonly clock: Clock;
+  readonly onChange: () => void;
+  /** The system's files when not given. */
+  readonly stampOf?: (path: string) => FileStamp;
+}
+
+export class ConfigWatch {
+  readonly #parts: ConfigWatchParts;
+  #files: readonly FileStamp[] = [];
+  /** What the last look has seen, where that is not what was loaded. */
+  #seen: string | undefined;
+  #cancel: Cancel | undefined;
+
+  constructor(parts: ConfigWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** These are the files that were loaded, or tried to be, as they were then. */
+  expect(files: readonly FileStamp[]): void {
+    this.#files = files;
+    this.#seen = undefined;
+  }
+
+  /** Looks from now on, or no more. */
+  set(isOn: boolean): void {
+    if (isOn === (this.#cancel !== undefined)) return;
+    this.#cancel?.();
+    this.#cancel = isOn ? this.#parts.clock.every(LOOK_EVERY_MS, () => this.#look()) : undefined;
+  }
+
+  #look(): void {
+    const { stampOf = fileStamp } = this.#parts;
+    const now = this.#files.map(({ path }) => stampOf(path));
+    const seen = textOf(now);
+    if (seen === textOf(this.#files)) {
+      this.#seen = undefined;
+      return;
+    }
+    if (seen !== this.#seen) {
+      this.#seen = seen;
+      return;
+    }
+    // Told once, whatever comes of it: a file that cannot be used is not tried again until it changes.
+    this.expect(now);
+    this.#parts.onChange();
+  }
+}
+
+function textOf(files: readonly FileStamp[]): string {
+  return files.map(({ stamp }) => stamp).join("\n");
+}
