@@ -1,6 +1,7 @@
 // One side of a session: a socket, and the bytes that wait to be written to it. Bytes that come from a side go to its
 // peer; a side whose socket does not keep up stops its peer from reading.
 import { Counter } from "../telemetry/metrics.ts";
+import { writeMetReset } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import { concat } from "./proxy-protocol/encode.ts";
 
@@ -146,6 +147,7 @@ export class Side implements HandshakeOwner {
     if (this.#held !== undefined || this.#socket === undefined) return this.#hold(bytes);
     const written = this.#socket.write(bytes);
     if (written > 0) this.#countSent(written);
+    else if (written < 0) this.#onRefused();
     // Less than nothing means that the socket is about to close: what is kept goes with it.
     if (written < bytes.length) this.#hold(written > 0 ? bytes.subarray(written) : bytes);
   }
@@ -168,7 +170,7 @@ export class Side implements HandshakeOwner {
       if (written > 0) {
         this.#countSent(written);
         this.#heldBytes -= written;
-      }
+      } else if (written < 0) this.#onRefused();
       if (written < bytes.length) {
         if (written > 0) held[0] = bytes.subarray(written);
         return;
@@ -186,12 +188,19 @@ export class Side implements HandshakeOwner {
     const next = this.#held?.[0];
     const joins = next !== undefined && next.length <= JOINED_LIMIT_BYTES;
     const bytes = joins ? concat([first, next]) : first;
-    const written = Math.max(0, socket.write(bytes));
+    const taken = socket.write(bytes);
+    if (taken < 0) this.#onRefused();
+    const written = Math.max(0, taken);
     if (written > first.length) this.#countSent(written - first.length);
     this.#heldBytes += first.length - written;
     const others = this.#held?.slice(joins ? 1 : 0) ?? [];
     const rest = written < bytes.length ? [bytes.subarray(written)] : [];
     this.#held = [...rest, ...others];
+  }
+
+  /** Nothing can be written any more. After a reset, the end that is told next is none: the close behind it counts. */
+  #onRefused(): void {
+    if (writeMetReset()) this.ended = true;
   }
 
   #endWriting(): void {

@@ -22,6 +22,8 @@ export interface Libc {
   connect(fd: number, address: SocketAddress): number;
   /** Ends the process without a word to anyone: no handlers, no threads taken down. */
   exit(code: number): void;
+  /** The error number of this thread's last call that failed, whoever made it. */
+  errno(): number;
   /** Whether the peer has closed or reset: looks at the next byte without taking it. */
   peerHasClosed(fd: number): boolean;
   /** Sends to a socket, at most 4096 bytes, without waiting and without a signal. How many bytes it took, -1 for none. */
@@ -108,6 +110,7 @@ function load(): Libc | undefined {
         return error === EINPROGRESS ? 0 : error;
       },
       exit: (code) => symbols._exit(code),
+      errno,
       peerHasClosed(fd) {
         const got = symbols.recv(fd, peekedAt, 1, MSG_PEEK_DONTWAIT);
         return got === 0 || (got < 0 && errno() !== EAGAIN);
