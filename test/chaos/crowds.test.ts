@@ -56,7 +56,7 @@ describe.skipIf(!has("python3"))("a crowd", () => {
     await using product = await Product.start(proxyTo({ to }));
     await clients.churn(product.port(), { count: 1_000, together: 64 });
     const ledger = await Ledger.open(product);
-    const crowd = await clients.crowd(product.port(), IDLE, SOURCES);
+    const crowd = await clients.crowd(product.port(), IDLE, { sources: SOURCES });
     expect(crowd.connected).toBe(IDLE);
     expect(await crowd.ping()).toEqual({ ok: IDLE });
     expect((await readings(product)).sum("l5d_srv_active")).toBe(IDLE);

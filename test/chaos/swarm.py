@@ -38,6 +38,12 @@ def set_reset(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def set_mss(sock, mss):
+    """With segments as between hosts, the kernel gives a connection less memory than it does with those of loopback."""
+    if mss is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
+
+
 # === endpoints ===
 
 
@@ -48,10 +54,11 @@ class Endpoint:
     after `bytes` have come, 0: at once. garble: says what no protocol has, and waits. flood: sends without end.
     """
 
-    def __init__(self, mode, host, port, size):
+    def __init__(self, mode, host, port, size, mss):
         self.mode = mode
         self.size = size
         self.listener = socket.create_server((host, port), backlog=4096)
+        set_mss(self.listener, mss)
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
         self.poll = select.epoll()
@@ -121,8 +128,8 @@ class Endpoint:
         sock.close()
 
 
-def serve(mode, host="127.0.0.1", port=0, size=0):
-    endpoint = Endpoint(mode, host, port, size)
+def serve(mode, host="127.0.0.1", port=0, size=0, mss=None):
+    endpoint = Endpoint(mode, host, port, size, mss)
     return {"handle": keep(endpoint), "port": endpoint.port}
 
 
@@ -143,8 +150,9 @@ def stop(handle):
 # === clients ===
 
 
-def dial(address, source):
+def dial(address, source, mss=None):
     sock = socket.socket()
+    set_mss(sock, mss)
     sock.setblocking(False)
     if source is not None:
         sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
@@ -220,13 +228,13 @@ def churn(port, count, together, size=100, sources=("127.0.0.1",), secs=60, host
     return {"outcomes": dict(outcomes), "secs": time.monotonic() - started}
 
 
-def crowd(port, count, sources=("127.0.0.1",)):
+def crowd(port, count, sources=("127.0.0.1",), mss=None):
     """Connections that stand. None sends anything yet."""
     source = itertools.cycle(sources)
     socks = []
     poll = select.epoll()
     for _ in range(count):
-        sock = dial(("127.0.0.1", port), next(source))
+        sock = dial(("127.0.0.1", port), next(source), mss)
         socks.append(sock)
         poll.register(sock, select.EPOLLOUT)
         # No more SYNs at a time than queues take.

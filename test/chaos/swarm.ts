@@ -23,6 +23,23 @@ export interface ChurnOptions {
   readonly host?: string;
 }
 
+export interface ServeOptions extends SegmentSize {
+  readonly port?: number;
+  readonly host?: string;
+  /** After how many bytes it resets, for `reset`. */
+  readonly size?: number;
+}
+
+export interface CrowdOptions extends SegmentSize {
+  /** Addresses of this host that clients have. */
+  readonly sources?: readonly string[];
+}
+
+export interface SegmentSize {
+  /** Largest segment, in bytes: those of loopback are 64 KiB, and the kernel has more memory for such connections. */
+  readonly mss?: number;
+}
+
 /** The Python process. Everything of it ends with the `await using` block that holds it. */
 export class Swarm implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
@@ -39,11 +56,8 @@ export class Swarm implements AsyncDisposable {
     void this.#follow();
   }
 
-  /** Opens an endpoint. `size`: after how many bytes it resets, for `reset`. */
-  async serve(
-    mode: EndpointMode,
-    options: { readonly port?: number; readonly size?: number; readonly host?: string } = {},
-  ): Promise<SwarmEndpoint> {
+  /** Opens an endpoint. */
+  async serve(mode: EndpointMode, options: ServeOptions = {}): Promise<SwarmEndpoint> {
     const made = await this.#ask("serve", { mode, ...options });
     const { handle, port } = made as { handle: number; port: number };
     return new SwarmEndpoint((op, args) => this.#ask(op, { handle, ...args }), port);
@@ -59,8 +73,8 @@ export class Swarm implements AsyncDisposable {
   }
 
   /** Connections that stay. */
-  async crowd(port: number, count: number, sources?: readonly string[]): Promise<Crowd> {
-    const made = await this.#ask("crowd", { port, count, sources });
+  async crowd(port: number, count: number, options: CrowdOptions = {}): Promise<Crowd> {
+    const made = await this.#ask("crowd", { port, count, ...options });
     const { handle, connected } = made as { handle: number; connected: number };
     return new Crowd((op, args) => this.#ask(op, { handle, ...args }), connected);
   }
