@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 // They listen, start processes and look at the clock of the machine, so that they get it to themselves.
-const ALONE = "test/integration/";
+const ALONE = ["test/integration/", "test/conformance/", "test/chaos/"];
 const TAKES_VALUE = new Set(["-t", "--test-name-pattern", "--timeout", "--seed", "--retry"]);
 // With these not every file runs, and a missing report says nothing.
 const RUNS_A_PART = /^--(?:bail|shard|changed)\b/;
@@ -46,12 +46,13 @@ export function planRuns(
   const chosen = files.filter(
     (file) => patterns.length === 0 || patterns.some((pattern) => `./${file}`.includes(pattern)),
   );
+  const isAlone = (file: string): boolean => ALONE.some((folder) => file.startsWith(folder));
   return [
     {
-      files: chosen.filter((file) => !file.startsWith(ALONE)),
+      files: chosen.filter((file) => !isAlone(file)),
       flags: [`--parallel=${cores}`, ...flags],
     },
-    { files: chosen.filter((file) => file.startsWith(ALONE)), flags: ["--isolate", ...flags] },
+    { files: chosen.filter(isAlone), flags: ["--isolate", ...flags] },
   ].filter((run) => run.files.length > 0);
 }
 

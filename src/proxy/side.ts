@@ -1,10 +1,18 @@
 // One side of a session: a socket, and the bytes that wait to be written to it. Bytes that come from a side go to its
 // peer; a side whose socket does not keep up stops its peer from reading.
 import { Counter } from "../telemetry/metrics.ts";
+import { NOBODY, writeMetReset } from "../transport/bun.ts";
+import { kept, PORTION_BYTES, readPortion } from "../transport/portions.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import { concat } from "./proxy-protocol/encode.ts";
 
 const UNSENT = new Error("closed with bytes unsent");
+
+const RESET = new Error("reset");
+/** 512 KiB, after each of the large reads that Bun does before it turns to other sockets: as much again. */
+const MOST_PORTIONS = 8;
+/** A side is being read by portions: it happens within one call, so one flag does for all. */
+let readingPortions = false;
 
 /** What a side tells its session. */
 export interface SideOwner {
@@ -196,15 +204,46 @@ export class Side implements HandshakeOwner {
     if (this.#held !== undefined || this.#socket === undefined) return this.#hold(bytes);
     const written = this.#socket.write(bytes);
     if (written > 0) this.#countSent(written);
+    else if (written < 0) this.#onRefused();
     // Less than nothing means that the socket is about to close: what is kept goes with it.
     if (written < bytes.length) this.#hold(written > 0 ? bytes.subarray(written) : bytes);
+    else if (written >= PORTION_BYTES && !readingPortions) this.peer.#readPortions();
+  }
+
+  /**
+   * Reads what is there by portions, as long as the peer takes them: what a reader leaves over that does not keep up is
+   * then no more than one. Then the engine goes on to read, unless something was left over. TLS only the engine can read.
+   */
+  #readPortions(): void {
+    const socket = this.#socket;
+    readingPortions = true;
+    for (
+      let left = (this.#flags & TLS) === 0 ? MOST_PORTIONS : 0;
+      left > 0 && socket !== undefined;
+      left--
+    ) {
+      const bytes = readPortion(socket);
+      if (bytes === "lost") this.#onLost(socket);
+      if (typeof bytes === "string") break;
+      this.onData(bytes);
+      if (this.peer.#held !== undefined) break;
+    }
+    readingPortions = false;
+    if (this.peer.#held === undefined) this.#resume();
+  }
+
+  /** The socket was reset, and the engine does not know. */
+  #onLost(socket: Socket): void {
+    socket.data = NOBODY;
+    socket.terminate();
+    this.onClose(RESET);
   }
 
   #hold(bytes: Uint8Array): void {
     if (this.gone) return;
     this.#heldBytes += bytes.length;
-    if (this.#held === undefined) this.#held = [bytes];
-    else this.#held.push(bytes);
+    if (this.#held === undefined) this.#held = [kept(bytes)];
+    else this.#held.push(kept(bytes));
     const enough = this.#socket !== undefined || this.#heldBytes >= this.#owner.earlyLimitBytes;
     if (enough) this.peer.#pause();
   }
@@ -218,7 +257,7 @@ export class Side implements HandshakeOwner {
       if (written > 0) {
         this.#countSent(written);
         this.#heldBytes -= written;
-      }
+      } else if (written < 0) this.#onRefused();
       if (written < bytes.length) {
         if (written > 0) held[0] = bytes.subarray(written);
         return;
@@ -226,7 +265,8 @@ export class Side implements HandshakeOwner {
       held.shift();
     }
     this.#held = undefined;
-    this.peer.#resume();
+    if ((this.peer.#flags & PAUSED) !== 0) this.peer.#readPortions();
+    if (this.#held !== undefined) return;
     if ((this.#flags & RESET_WHEN_FLUSHED) !== 0) socket.terminate();
     else if ((this.#flags & SHUTDOWN_WHEN_FLUSHED) !== 0) this.#endWriting();
   }
@@ -236,12 +276,19 @@ export class Side implements HandshakeOwner {
     const next = this.#held?.[0];
     const joins = next !== undefined && next.length <= JOINED_LIMIT_BYTES;
     const bytes = joins ? concat([first, next]) : first;
-    const written = Math.max(0, socket.write(bytes));
+    const taken = socket.write(bytes);
+    if (taken < 0) this.#onRefused();
+    const written = Math.max(0, taken);
     if (written > first.length) this.#countSent(written - first.length);
     this.#heldBytes += first.length - written;
     const others = this.#held?.slice(joins ? 1 : 0) ?? [];
     const rest = written < bytes.length ? [bytes.subarray(written)] : [];
     this.#held = [...rest, ...others];
+  }
+
+  /** Nothing can be written any more. After a reset, the end that is told next is none: the close behind it counts. */
+  #onRefused(): void {
+    if (writeMetReset()) this.#flags |= ENDED;
   }
 
   #endWriting(): void {

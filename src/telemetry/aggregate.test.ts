@@ -15,8 +15,8 @@ const HISTOGRAM: MetricDefinition = {
   buckets: { first: 0, last: 1 },
 };
 
-function setUp() {
-  const aggregate = new Aggregate([COUNTER, GAUGE, LARGEST, HISTOGRAM]);
+function setUp(more: readonly MetricDefinition[] = []) {
+  const aggregate = new Aggregate([COUNTER, GAUGE, LARGEST, HISTOGRAM, ...more]);
   const thread = (name: string): Registry => {
     const take = aggregate.source(name);
     // As between threads: definitions arrive as copies.
@@ -83,6 +83,34 @@ describe("Aggregate", () => {
     next.counter(COUNTER, "x").add(5);
     next.gauge(GAUGE, "x").set(1);
     expect(shown()).toEqual({ ...kept, c_total: { x: [15] }, g: { x: [1] } });
+  });
+
+  test("gives what a dead thread's gauge said to the counters that are to have it", () => {
+    const gauge: MetricDefinition = {
+      name: "open",
+      kind: "gauge",
+      help: "",
+      labels: ["a"],
+      diesAs: [
+        { counter: "c_total" },
+        { counter: "r_total", labels: { why: "died" } },
+        { counter: "unknown_total" },
+      ],
+    };
+    const reasons: MetricDefinition = { ...COUNTER, name: "r_total", labels: ["why", "a"] };
+    const { aggregate, thread, shown } = setUp([gauge, reasons]);
+    const registry = thread("1");
+    registry.counter(COUNTER, "x").add(10);
+    registry.gauge(gauge, "x").set(7);
+    registry.gauge(gauge, "y").set(0);
+    const other = thread("2");
+    other.gauge(gauge, "x").set(5);
+    aggregate.endSource("1");
+    expect(shown()).toEqual({
+      c_total: { x: [17] },
+      open: { x: [5] },
+      r_total: { "died,x": [7] },
+    });
   });
 
   test("never lets a total go back, however many generations of a worker die", () => {

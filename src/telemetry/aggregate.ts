@@ -69,7 +69,7 @@ export class Aggregate {
     };
   }
 
-  /** The thread is dead: its gauges go, what it counted stays. Unknown names do nothing. */
+  /** The thread is dead: its gauges go (see `diesAs`), what it counted stays. Unknown names do nothing. */
   endSource(name: string): void {
     const source = this.#sources.get(name);
     if (source === undefined) return;
@@ -80,7 +80,24 @@ export class Aggregate {
       series.holders.delete(holder);
       const numbers = read(holder);
       if (numbers !== undefined && family.definition.kind !== "gauge") addToBase(series, numbers);
+      if (numbers?.some((count) => count > 0))
+        this.#countLost(family.definition, series.labels, numbers);
       dropIfEmpty(holder);
+    }
+  }
+
+  /** Adds what a dead thread's gauge said to the counters that are to have it. */
+  #countLost(
+    { diesAs = [], labels: names }: MetricDefinition,
+    values: readonly string[],
+    numbers: readonly number[],
+  ): void {
+    const known = Object.fromEntries(names.map((name, at) => [name, values[at] ?? ""]));
+    for (const { counter, labels: more } of diesAs) {
+      const family = this.#families.get(counter);
+      if (family === undefined) continue;
+      const labels = family.definition.labels.map((name) => more?.[name] ?? known[name] ?? "");
+      addToBase(findSeries(family, labels), numbers);
     }
   }
 

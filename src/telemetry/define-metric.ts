@@ -1,7 +1,7 @@
 // Definitions of metrics in few words, for catalogue.ts.
 import type { MetricDefinition } from "./metrics.ts";
 
-type Rest = Pick<MetricDefinition, "was">;
+type Rest = Pick<MetricDefinition, "was" | "diesAs">;
 
 /** A counter, as the catalogue writes it. */
 export const counter = (

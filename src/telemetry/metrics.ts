@@ -17,6 +17,14 @@ export interface MetricDefinition {
    * how many endpoints there are; without it values are summed.
    */
   readonly combine?: "max";
+  /**
+   * Gauges only: counters that take what the gauge says of a thread that dies, so that sums go on to add up. Their labels
+   * are those of the gauge, and `labels`.
+   */
+  readonly diesAs?: readonly {
+    readonly counter: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  }[];
 }
 
 /** One series as it is read: what is shown, apart from its name. */

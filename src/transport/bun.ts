@@ -2,6 +2,7 @@
 // Everything undocumented that the project leans on stands here; bun.test.ts fails loudly if Bun changes.
 import type * as NodeTls from "node:tls";
 import type { Address } from "../lib/address.ts";
+import { libc } from "./libc.ts";
 import type { HandshakeOwner, Socket, SocketOwner } from "./socket.ts";
 
 /** A TLS context as the engine holds it: certificates, key and trust, parsed once. */
@@ -188,6 +189,17 @@ export function peerAddress(socket: Socket): string | undefined {
 export function descriptorOf(socket: Socket): number {
   const { fd } = socket as unknown as { fd: number | undefined };
   return fd ?? -1;
+}
+
+/** Linux. */
+const ECONNRESET = 104;
+
+/**
+ * Whether the write that has just answered -1 met a reset. Such a write takes the error away: what Bun reads next looks
+ * like the peer's end in good order. After an end that was in good order the error is another one, EPIPE.
+ */
+export function writeMetReset(): boolean {
+  return libc?.errno() === ECONNRESET;
 }
 
 /** Handlers that pass everything on to the socket's owner: the same functions for all sockets. */

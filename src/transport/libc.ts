@@ -32,10 +32,19 @@ export interface Libc {
   connect(fd: number, address: SocketAddress): number;
   /** Ends the process without a word to anyone: no handlers, no threads taken down. */
   exit(code: number): void;
+  /** The error number of this thread's last call that failed, whoever made it. */
+  errno(): number;
   /** Whether the peer has closed or reset: looks at the next byte without taking it. */
   peerHasClosed(fd: number): boolean;
   /** Sets a whole number on a socket (setsockopt). */
   setOption(fd: number, level: number, name: number, value: number): number;
+  /**
+   * Receives at most 64 KiB into `portion`, without waiting. How many bytes came: 0 at the end of the stream, -1 when
+   * there are none now, -2 when the connection is lost.
+   */
+  receivePortion(fd: number): number;
+  /** What the last `receivePortion` has received begins here: memory of this thread that every call uses. */
+  readonly portion: Uint8Array;
   /** Sends to a socket, at most 4096 bytes, without waiting and without a signal. How many bytes it took, -1 for none. */
   sendNow(fd: number, bytes: Uint8Array): number;
   /**
@@ -73,6 +82,8 @@ const AF_INET6 = 10;
 const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const MSG_PEEK_DONTWAIT = 0x2 | 0x40;
+const MSG_DONTWAIT = 0x40;
+const PORTION_BYTES = 65_536;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const RWF_NOWAIT = 8;
 const POLLOUT = 4;
@@ -130,6 +141,7 @@ function load(): Libc | undefined {
       },
       ...readings(symbols),
       exit: (code) => symbols._exit(code),
+      errno,
       peerHasClosed(fd) {
         const got = symbols.recv(fd, peekedAt, 1, MSG_PEEK_DONTWAIT);
         return got === 0 || (got < 0 && errno() !== EAGAIN);
@@ -138,6 +150,7 @@ function load(): Libc | undefined {
         option[0] = value;
         return symbols.setsockopt(fd, level, name, optionAt, option.byteLength);
       },
+      ...portions(symbols, errno),
       sendNow,
       writeNow,
     };
@@ -167,6 +180,20 @@ function readings(symbols: Symbols): Pick<Libc, "acceptQueue" | "monotonicMs"> {
       // struct timespec: seconds and nanoseconds, 64 bits each.
       const secs = Number(answer.getBigInt64(0, true));
       return secs * 1e3 + Number(answer.getBigInt64(8, true)) / 1e6;
+    },
+  };
+}
+
+/** Reads into memory of their own. */
+function portions(symbols: Symbols, errno: () => number): Pick<Libc, "receivePortion" | "portion"> {
+  const portion = new Uint8Array(PORTION_BYTES);
+  const portionAt = ptr(portion);
+  return {
+    portion,
+    receivePortion(fd) {
+      const got = symbols.recv(fd, portionAt, PORTION_BYTES, MSG_DONTWAIT);
+      if (got >= 0) return got;
+      return errno() === EAGAIN ? -1 : -2;
     },
   };
 }

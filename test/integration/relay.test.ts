@@ -131,6 +131,21 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
     }
   });
 
+  for (const who of ["client", "server"] as const) {
+    test(`passes a ${who}'s reset on as a reset though bytes for it are met first`, async () => {
+      const { client, server } = await pair();
+      const [leaver, stayer] = who === "client" ? [client, server] : [server, client];
+      await client.write("x");
+      await server.receive(1);
+      // The proxy is to find both at once: its write takes the error away from the read behind it.
+      product.process.kill("SIGSTOP");
+      await stayer.write("more");
+      await leaver.reset();
+      product.process.kill("SIGCONT");
+      expect(await stayer.receive()).toMatchObject({ bytes: 0, end: "ECONNRESET" });
+    });
+  }
+
   test("resets a server whose client resets while it reads nothing", async () => {
     const { client, server } = await pair();
     expect(await server.send(256 * MIB, 0.5)).toMatchObject({ end: "timeout" });
@@ -179,7 +194,7 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
       page.sum("l5d_srv_closes_total") + page.sum("l5d_srv_failures_total"),
     );
     expect(page.sum("l5d_srv_close_reason_total", { reason: "internal" })).toBe(0);
-    expect(page.sum("l5d_srv_close_reason_total", { reason: "client_reset" })).toBe(3);
+    expect(page.sum("l5d_srv_close_reason_total", { reason: "client_reset" })).toBe(4);
   });
 
   for (const who of ["client", "server"] as const) {

@@ -59,7 +59,14 @@ export const SERVER_METRICS = {
     "Connections that failed, before or after an endpoint was in hand. accepts = closes + failures + active.",
     { was: "l5d:srv:failures" },
   ),
-  active: gauge("l5d_srv_active", SERVER, "Connections open now.", { was: "l5d:srv:active" }),
+  active: gauge("l5d_srv_active", SERVER, "Connections open now.", {
+    was: "l5d:srv:active",
+    // Those of a worker that dies end with it.
+    diesAs: [
+      { counter: "l5d_srv_failures_total" },
+      { counter: "l5d_srv_close_reason_total", labels: { reason: "internal" } },
+    ],
+  }),
   waiters: gauge("l5d_srv_waiters", SERVER, "Connections that have no endpoint yet.", {
     was: "l5d:srv:waiters",
   }),
