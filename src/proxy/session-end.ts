@@ -1,11 +1,9 @@
-// How the end of a session is told: its reason, what is counted, the line of the log.
+// Why a session is over, and how its connection to the endpoint ended.
 import type { Unanswered } from "../balancer/connection.ts";
-import { formatAddress } from "../lib/address.ts";
 import type { CloseReason } from "./close-reason.ts";
-import { idText } from "./proxy-protocol/outgoing.ts";
-import type { SessionContext, SessionSettings } from "./session-context.ts";
+import type { SessionSettings } from "./session-context.ts";
 import type { Side } from "./side.ts";
-import type { SessionExtras, SessionFacts, SessionState } from "./session-facts.ts";
+import type { SessionState } from "./session-facts.ts";
 
 /** Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. */
 export function resetReason(error: Error, byClient: boolean): CloseReason {
@@ -62,32 +60,4 @@ export function overdueReason(state: SessionState, left: boolean): CloseReason {
     default:
       return state satisfies never;
   }
-}
-
-/** Counts a session that has ended, and logs it. */
-export function reportEnd(
-  { clock, metrics, log }: SessionContext,
-  reason: CloseReason,
-  { received, connection, rxBytes, txBytes, acceptedMs, sinceMs }: SessionFacts,
-  extras: SessionExtras | undefined,
-): void {
-  const nowMs = clock.now();
-  metrics.active.add(-1);
-  if (connection !== undefined) metrics.duration.observe(nowMs - sinceMs);
-  else {
-    metrics.waiters.add(-1);
-    metrics.connectLatency.observe((nowMs - acceptedMs) * 1000);
-  }
-  metrics.ended(reason, connection !== undefined, rxBytes, txBytes);
-  const source = received?.ends?.source.ip;
-  log.debug("connection closed", () => ({
-    reason,
-    rxBytes,
-    txBytes,
-    client: source ?? extras?.client,
-    via: source && extras?.client,
-    id: extras?.outgoing?.uniqueId && idText(extras.outgoing.uniqueId),
-    endpoint: connection && formatAddress(connection.endpoint.target),
-    durationMs: Math.round(nowMs - acceptedMs),
-  }));
 }

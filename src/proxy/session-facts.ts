@@ -1,4 +1,5 @@
 // What can be told of a session, for those who look for sessions and for its end.
+import { NO_TICKET } from "../admission/ticket.ts";
 import type { EndpointConnection } from "../balancer/connection.ts";
 import { formatAddress } from "../lib/address.ts";
 import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
@@ -41,6 +42,11 @@ export interface SessionExtras {
   outgoing: OutgoingHeader | undefined;
   /** What it has taken of the server's limits. */
   ticket: number;
+}
+
+/** Of a session that has nothing of it yet. */
+export function noExtras(): SessionExtras {
+  return { client: undefined, received: undefined, outgoing: undefined, ticket: NO_TICKET };
 }
 
 /** Address of the client, as the header told it where there was one. */

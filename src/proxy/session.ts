@@ -3,7 +3,6 @@ import { NO_TICKET } from "../admission/ticket.ts";
 import { EndpointConnection } from "../balancer/connection.ts";
 import { type RefuseReason, Wait, type Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
-import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
 import { NOBODY, peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
@@ -18,12 +17,15 @@ import {
 import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
+  clientIp,
+  noExtras,
   phaseOf,
   type SessionExtras,
   type SessionFacts,
   type SessionState,
 } from "./session-facts.ts";
-import { idleReason, overdueReason, reportEnd, resetReason, unanswered } from "./session-end.ts";
+import { idleReason, overdueReason, resetReason, unanswered } from "./session-end.ts";
+import { reportConnected, reportEnd, reportHandshake, reportStart } from "./session-report.ts";
 import { Side, type SideOwner } from "./side.ts";
 
 /** The kernel is asked to watch over connections to endpoints that have lasted this long. */
@@ -81,9 +83,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   start(): HandshakeOwner {
     const { connectDeadlines, metrics, incoming, admission } = this.#context;
     const { socket } = this.#downstream;
-    metrics.accepts.add(1);
-    metrics.active.add(1);
-    metrics.waiters.add(1);
+    reportStart(metrics);
     // Whoever is refused costs no more than this. With a header it is not known yet who comes.
     if (incoming === undefined && !this.#isAdmitted(admission && socket && peerAddress(socket)))
       return this.#downstream;
@@ -175,20 +175,12 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   onHandshake(failure: Error | undefined): void {
-    const { clock, metrics, log } = this.#context;
     if (this.#state !== "handshaking") return;
-    metrics.handshake?.observe((clock.now() - this.#sinceMs) * 1000);
     this.#innerDeadline?.clear();
-    if (failure === undefined) {
-      this.#state = "waiting";
-      this.#findEndpoint();
-      return;
-    }
-    // Port scans and health checks connect and leave: no failure of TLS.
-    if ("code" in failure && failure.code === "ECONNRESET") return this.destroy("client_left");
-    metrics.handshakeFailures?.add(1);
-    log.debug("TLS handshake failed", () => ({ detail: failure.message }));
-    this.destroy("handshake_failed");
+    const reason = reportHandshake(this.#context, this.#sinceMs, failure);
+    if (reason !== undefined) return this.destroy(reason);
+    this.#state = "waiting";
+    this.#findEndpoint();
   }
 
   onHeader(header: ProxyHeader, rest: Uint8Array): void {
@@ -223,23 +215,18 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     const nowMs = clock.now();
     this.#sinceMs = nowMs;
     this.#activeMs = nowMs;
-    metrics.waiters.add(-1);
-    metrics.connectLatency.observe((nowMs - this.#acceptedMs) * 1000);
+    reportConnected(metrics, nowMs - this.#acceptedMs);
     this.#deadline = lifetimes.set(this);
     const upstream = this.#downstream.peer;
     // What was said before the client was there tells nothing of how long a client waits.
     if (connection.timed && early.length === 0) upstream.timeAnswer(connection);
     upstream.attach(socket, connection.tls, connection.tls ? undefined : this.preamble);
     if (this.#downstream.ended) upstream.finish();
-    if (early.length === 0) return;
-    for (const bytes of early) upstream.onData(bytes);
-    if (!this.#downstream.holding) socket.resume();
+    upstream.takeEarly(early);
   }
 
   clientHash(): number {
-    const { socket } = this.#downstream;
-    const peer = socket === undefined ? undefined : peerAddress(socket);
-    return hashAddress(this.#extras?.received?.ends?.source.ip ?? peer ?? "");
+    return hashAddress(clientIp(this.facts()) ?? "");
   }
 
   onRefused(reason: RefuseReason): void {
@@ -334,20 +321,15 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   #findEndpoint(): void {
-    const balancer = this.#context.route();
+    const { route, rng } = this.#context;
+    const balancer = route();
     if (balancer === undefined) return this.destroy("no_endpoint");
     const { proxyProtocol } = balancer;
-    if (proxyProtocol !== undefined) this.#introduce(proxyProtocol);
+    if (proxyProtocol !== undefined)
+      this.#extra().outgoing = outgoingHeader(proxyProtocol, clientFacts(this.facts()), rng);
     const wait = balancer.acquire(this);
     // It may all have happened already.
     if (this.#state === "waiting") this.#upstream = wait;
-  }
-
-  /** Makes the header that tells the endpoint of the client. */
-  #introduce(proxyProtocol: ClientProxyProtocolConfig): void {
-    const { settings, rng } = this.#context;
-    const facts = clientFacts(this.#downstream.socket, settings.tls, this.#extras?.received);
-    this.#extra().outgoing = outgoingHeader(proxyProtocol, facts, rng);
   }
 
   #endConnection(upstream: Side, error: Error | undefined): void {
@@ -393,12 +375,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   }
 
   #extra(): SessionExtras {
-    this.#extras ??= {
-      client: undefined,
-      received: undefined,
-      outgoing: undefined,
-      ticket: NO_TICKET,
-    };
+    this.#extras ??= noExtras();
     return this.#extras;
   }
 

@@ -133,6 +133,13 @@ export class Side implements HandshakeOwner {
     this.peer.#send(bytes);
   }
 
+  /** Bytes that came before there was a session, on a socket that is paused since. */
+  takeEarly(early: readonly Uint8Array[]): void {
+    if (early.length === 0) return;
+    for (const bytes of early) this.onData(bytes);
+    if (!this.peer.holding) this.#socket?.resume();
+  }
+
   onDrain(): void {
     if (this.#held !== undefined) this.#flush();
   }

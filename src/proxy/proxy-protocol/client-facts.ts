@@ -1,15 +1,14 @@
 // What can be told of a client's connection once its handshake is done.
 import { socketEnds, tlsFacts } from "../../transport/bun.ts";
-import type { Socket } from "../../transport/socket.ts";
-import type { ProxyHeader } from "./header.ts";
+import type { SessionFacts } from "../session-facts.ts";
 import type { ClientFacts } from "./outgoing.ts";
 
 /** `socket` is the accepted one, `tls` whether it speaks TLS, `received` the header that came with it. */
-export function clientFacts(
-  socket: Socket | undefined,
-  tls: boolean,
-  received: ProxyHeader | undefined,
-): ClientFacts {
+export function clientFacts({
+  socket,
+  tls,
+  received,
+}: Pick<SessionFacts, "socket" | "tls" | "received">): ClientFacts {
   const ends = socket && socketEnds(socket);
   return {
     ends: ends && { source: ends.peer, destination: ends.local },

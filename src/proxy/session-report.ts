@@ -1,0 +1,63 @@
+// What is counted and logged of a session.
+import { formatAddress } from "../lib/address.ts";
+import type { CloseReason } from "./close-reason.ts";
+import { idText } from "./proxy-protocol/outgoing.ts";
+import type { SessionContext } from "./session-context.ts";
+import type { SessionExtras, SessionFacts } from "./session-facts.ts";
+
+type Metrics = SessionContext["metrics"];
+
+/** Counts a session that begins: it waits for an endpoint. */
+export function reportStart({ accepts, active, waiters }: Metrics): void {
+  accepts.add(1);
+  active.add(1);
+  waiters.add(1);
+}
+
+/** Counts the handshake that began at `sinceMs`, and logs a failure. Why the session is over, if it is. */
+export function reportHandshake(
+  { clock, metrics, log }: SessionContext,
+  sinceMs: number,
+  failure: Error | undefined,
+): CloseReason | undefined {
+  metrics.handshake?.observe((clock.now() - sinceMs) * 1000);
+  if (failure === undefined) return undefined;
+  // Port scans and health checks connect and leave: no failure of TLS.
+  if ("code" in failure && failure.code === "ECONNRESET") return "client_left";
+  metrics.handshakeFailures?.add(1);
+  log.debug("TLS handshake failed", () => ({ detail: failure.message }));
+  return "handshake_failed";
+}
+
+/** Counts a session that waits no more, after so long. */
+export function reportConnected({ waiters, connectLatency }: Metrics, waitedMs: number): void {
+  waiters.add(-1);
+  connectLatency.observe(waitedMs * 1000);
+}
+
+/** Counts a session that has ended, and logs it. */
+export function reportEnd(
+  { clock, metrics, log }: SessionContext,
+  reason: CloseReason,
+  { received, connection, rxBytes, txBytes, acceptedMs, sinceMs }: SessionFacts,
+  extras: SessionExtras | undefined,
+): void {
+  const nowMs = clock.now();
+  metrics.active.add(-1);
+  if (connection !== undefined) metrics.duration.observe(nowMs - sinceMs);
+  else {
+    reportConnected(metrics, nowMs - acceptedMs);
+  }
+  metrics.ended(reason, connection !== undefined, rxBytes, txBytes);
+  const source = received?.ends?.source.ip;
+  log.debug("connection closed", () => ({
+    reason,
+    rxBytes,
+    txBytes,
+    client: source ?? extras?.client,
+    via: source && extras?.client,
+    id: extras?.outgoing?.uniqueId && idText(extras.outgoing.uniqueId),
+    endpoint: connection && formatAddress(connection.endpoint.target),
+    durationMs: Math.round(nowMs - acceptedMs),
+  }));
+}
