@@ -15,6 +15,8 @@ setDefaultTimeout(120_000);
 const CLIENTS = 400;
 const SLACK_MIB = 24;
 const KEEP_TRYING = { maxConsecutiveFailures: 1_000_000 };
+/** Most attempts fail here, as long as none that fails is ejected. */
+const RETRY_ALL = { budget: { minRetriesPerSec: 1_000, percentCanRetry: 1_000 } };
 
 describe.skipIf(!has("python3"))("among endpoints", () => {
   let swarm: Swarm;
@@ -76,6 +78,7 @@ describe.skipIf(!has("python3"))("among endpoints", () => {
     const client = {
       connectTimeoutMs: 1_000,
       failFast: KEEP_TRYING,
+      retries: RETRY_ALL,
       tls: { dnsName: "inner.test", trustCerts: ["ca.pem"] },
     };
     const config = proxyTo({ to: [...to, await python.deadPort()], client });
@@ -94,7 +97,9 @@ describe.skipIf(!has("python3"))("among endpoints", () => {
   test("one that resets after a few bytes costs its own clients only, and they are told", async () => {
     const good = await swarm.serve("echo");
     const resets = await swarm.serve("reset", { size: 10 });
-    await using product = await Product.start(proxyTo({ to: [good.port, resets.port] }));
+    await using product = await Product.start(
+      proxyTo({ to: [good.port, resets.port], client: { failFast: KEEP_TRYING } }),
+    );
     await swarm.churn(product.port(), { count: 50, together: 20 });
     const ledger = await Ledger.open(product);
     const before = await resets.stats();

@@ -1,4 +1,4 @@
-// Loaded into the product before its own code (`bun --preload`): SIGUSR2 kills the worker thread that started last, by an
+// Loaded into the product before its own code (`bun --preload`): SIGWINCH kills the worker thread that started last, by an
 // error that nobody catches.
 declare const self: Worker;
 
@@ -6,7 +6,7 @@ const CRASH = "crash";
 let last: Worker | undefined;
 
 if (Bun.isMainThread) {
-  process.on("SIGUSR2", () => last?.postMessage({ type: CRASH }));
+  process.on("SIGWINCH", () => last?.postMessage({ type: CRASH }));
   globalThis.Worker = new Proxy(Worker, {
     construct(target, [url, options]: [string | URL, WorkerOptions | undefined]): Worker {
       last = new target(url, { ...options, preload: [import.meta.path] });

@@ -11,7 +11,7 @@ import { Swarm } from "./swarm.ts";
 setDefaultTimeout(60_000);
 const CROWD = 400;
 const KILLS = 3;
-/** `SIGUSR2` kills a worker. */
+/** `SIGWINCH` kills a worker. */
 const env = { BUN_OPTIONS: `--preload ${join(import.meta.dir, "kill-worker.ts")}` };
 
 describe.skipIf(!has("python3"))("a worker that dies", () => {
@@ -24,7 +24,7 @@ describe.skipIf(!has("python3"))("a worker that dies", () => {
     const crowd = await swarm.crowd(product.port(), CROWD);
     expect(await crowd.ping()).toEqual({ ok: CROWD });
 
-    product.process.kill("SIGUSR2");
+    product.process.kill("SIGWINCH");
     await replaced(product, 1);
 
     const page = await readings(product);
@@ -56,7 +56,7 @@ describe.skipIf(!has("python3"))("a worker that dies", () => {
       await until("it is at work", async () => {
         return (await readings(product)).sum("l5d_srv_active") > 0;
       });
-      product.process.kill("SIGUSR2");
+      product.process.kill("SIGWINCH");
       const { ok = 0, ...others } = (await churning).outcomes;
       // Only what the dead worker had in its hands.
       expect(ok).toBeGreaterThanOrEqual(2_000 - together);

@@ -78,8 +78,8 @@ export class PythonSockets implements AsyncDisposable {
     return answer.promise as Promise<Result>;
   }
 
-  /** A connection from `source`, an address of this host. */
-  async connect(port: number, source = "127.0.0.1"): Promise<PythonSocket> {
+  /** A connection; `source` is an address of this host. */
+  async connect(port: number, source?: string): Promise<PythonSocket> {
     const { handle } = await this.call<Made>("connect", { port, source });
     return new PythonSocket(this, handle);
   }
@@ -109,8 +109,8 @@ export class PythonSockets implements AsyncDisposable {
     return server.port;
   }
 
-  /** Many connections at a time, from `source`, an address of this host. */
-  async crowd(port: number, count: number, source = "127.0.0.1"): Promise<PythonCrowd> {
+  /** Many connections at a time; `source` is an address of this host. */
+  async crowd(port: number, count: number, source?: string): Promise<PythonCrowd> {
     const { handle } = await this.call<Made>("crowd", { port, count, source });
     return new PythonCrowd(this, handle);
   }
