@@ -2,7 +2,7 @@
 // because only the control thread needs them, seldom: they are loaded when somebody asks, workers never do.
 import { dlopen, type Pointer, ptr, read } from "bun:ffi";
 import { formatIp } from "../lib/ip.ts";
-import { libc } from "./libc.ts";
+import { fixedMemory, libc } from "./libc.ts";
 
 /** What a descriptor is: a socket that listens on an IP address, or something else, in words such as `a pipe`. */
 export type Description =
@@ -94,10 +94,10 @@ export function socketCalls(): SocketCalls | undefined {
 }
 
 function callsOf(symbols: Symbols): SocketCalls {
-  const number = new Int32Array(1);
-  const numberAt = ptr(number);
-  const time = new BigInt64Array(2);
-  const timeAt = ptr(time);
+  const { buffer: numberBuffer, at: numberAt } = fixedMemory(4);
+  const number = new Int32Array(numberBuffer);
+  const { buffer: timeBuffer, at: timeAt } = fixedMemory(16);
+  const time = new BigInt64Array(timeBuffer);
   return {
     describe: describer(symbols),
     duplicateAbove: (fd, least) => symbols.fcntl(fd, F_DUPFD_CLOEXEC, least),
@@ -160,14 +160,13 @@ function unixAddress(path: string): Uint8Array {
 }
 
 function describer(symbols: Symbols): SocketCalls["describe"] {
-  // The buffer first: asked of an array later, JavaScript would move its bytes away from where the pointer points.
-  const address = new Uint8Array(new ArrayBuffer(28));
-  const view = new DataView(address.buffer);
-  const addressAt = ptr(address);
-  const length = new Int32Array(1);
-  const lengthAt = ptr(length);
-  const value = new Int32Array(1);
-  const valueAt = ptr(value);
+  const { buffer: addressBuffer, at: addressAt } = fixedMemory(28);
+  const address = new Uint8Array(addressBuffer);
+  const view = new DataView(addressBuffer);
+  const { buffer: numbers, at: lengthAt } = fixedMemory(4);
+  const length = new Int32Array(numbers);
+  const { buffer: values, at: valueAt } = fixedMemory(4);
+  const value = new Int32Array(values);
   const option = (fd: number, name: number): number => {
     length[0] = 4;
     return symbols.getsockopt(fd, SOL_SOCKET, name, valueAt, lengthAt) === 0 ? (value[0] ?? 0) : 0;

@@ -96,6 +96,24 @@ const CLOCK_MONOTONIC = 1;
 const EINPROGRESS = 115;
 const EAGAIN = 11;
 
+/** Memory that stays where it is, for as long as the thread runs. */
+export interface FixedMemory {
+  readonly buffer: ArrayBuffer;
+  readonly at: Pointer;
+}
+
+const fixed: ArrayBuffer[] = [];
+
+/**
+ * Memory for the C library to read and write. Bytes of a typed array that was made without a buffer are moved by
+ * JavaScript (seen with Bun 1.4.5), and the memory of an array that nobody can reach any more is used for others.
+ */
+export function fixedMemory(bytes: number): FixedMemory {
+  const buffer = new ArrayBuffer(bytes);
+  fixed.push(buffer);
+  return { buffer, at: ptr(buffer) };
+}
+
 /** The C library, or undefined where it cannot be had (not Linux, or no glibc). */
 export const libc: Libc | undefined = load();
 
@@ -119,14 +137,13 @@ function load(): Libc | undefined {
   if (process.platform !== "linux" || process.env["LINKERD_TCP_FFI"] === "off") return undefined;
   try {
     const { symbols } = dlopen("libc.so.6", SYMBOLS);
-    const peeked = new Uint8Array(1);
-    const peekedAt = ptr(peeked);
+    const peekedAt = fixedMemory(1).at;
     const errno = (): number => {
       const location = symbols.__errno_location();
       return location === null ? 0 : read.i32(location, 0);
     };
-    const option = new Int32Array(1);
-    const optionAt = ptr(option);
+    const { buffer, at: optionAt } = fixedMemory(4);
+    const option = new Int32Array(buffer);
     const { sendNow, writeNow } = writes(symbols, errno);
     return {
       dup: (fd) => symbols.fcntl(fd, F_DUPFD_CLOEXEC, 3),
@@ -163,10 +180,10 @@ type Symbols = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
 
 /** What the system tells in memory of ours. */
 function readings(symbols: Symbols): Pick<Libc, "acceptQueue" | "monotonicMs"> {
-  const answer = new DataView(new ArrayBuffer(32));
-  const answerAt = ptr(answer);
-  const length = new Int32Array(1);
-  const lengthAt = ptr(length);
+  const { buffer, at: answerAt } = fixedMemory(32);
+  const answer = new DataView(buffer);
+  const { buffer: lengthBuffer, at: lengthAt } = fixedMemory(4);
+  const length = new Int32Array(lengthBuffer);
   return {
     acceptQueue(fd) {
       length[0] = answer.byteLength;
@@ -186,8 +203,8 @@ function readings(symbols: Symbols): Pick<Libc, "acceptQueue" | "monotonicMs"> {
 
 /** Reads into memory of their own. */
 function portions(symbols: Symbols, errno: () => number): Pick<Libc, "receivePortion" | "portion"> {
-  const portion = new Uint8Array(PORTION_BYTES);
-  const portionAt = ptr(portion);
+  const { buffer, at: portionAt } = fixedMemory(PORTION_BYTES);
+  const portion = new Uint8Array(buffer);
   return {
     portion,
     receivePortion(fd) {
@@ -200,8 +217,8 @@ function portions(symbols: Symbols, errno: () => number): Pick<Libc, "receivePor
 
 /** The writes that do not wait, from memory of their own. */
 function writes(symbols: Symbols, errno: () => number): Pick<Libc, "sendNow" | "writeNow"> {
-  const page = new Uint8Array(PIPE_BUF);
-  const pageAt = ptr(page);
+  const { buffer, at: pageAt } = fixedMemory(PIPE_BUF);
+  const page = new Uint8Array(buffer);
   /** Puts what is to be written at `pageAt`. */
   const fill = (bytes: Uint8Array): number => {
     const length = Math.min(bytes.length, PIPE_BUF);
@@ -209,11 +226,11 @@ function writes(symbols: Symbols, errno: () => number): Pick<Libc, "sendNow" | "
     return length;
   };
   // struct iovec: address and length; struct pollfd: descriptor, events, revents.
-  const vector = new BigUint64Array(new ArrayBuffer(16));
+  const { buffer: vectorBuffer, at: vectorAt } = fixedMemory(16);
+  const vector = new BigUint64Array(vectorBuffer);
   vector[0] = BigInt(pageAt);
-  const vectorAt = ptr(vector);
-  const polled = new DataView(new ArrayBuffer(8));
-  const polledAt = ptr(polled);
+  const { buffer: polledBuffer, at: polledAt } = fixedMemory(8);
+  const polled = new DataView(polledBuffer);
   const pwritev2 = newerSymbols()?.pwritev2;
   const hasRoom = (fd: number): boolean => {
     polled.setInt32(0, fd, true);
