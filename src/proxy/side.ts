@@ -11,6 +11,8 @@ const UNSENT = new Error("closed with bytes unsent");
 const RESET = new Error("reset");
 /** 512 KiB, after each of the large reads that Bun does before it turns to other sockets: as much again. */
 const MOST_PORTIONS = 8;
+/** So much at once comes only where there is a stream: to look for more behind an answer of 64 KiB cost it a tenth. */
+const LARGE_READ_BYTES = 2 * PORTION_BYTES;
 /** A side is being read by portions: it happens within one call, so one flag does for all. */
 let readingPortions = false;
 
@@ -214,7 +216,7 @@ export class Side implements HandshakeOwner {
     else if (written < 0) this.#onRefused();
     // Less than nothing means that the socket is about to close: what is kept goes with it.
     if (written < bytes.length) this.#hold(written > 0 ? bytes.subarray(written) : bytes);
-    else if (written >= PORTION_BYTES && !readingPortions) this.peer.#readPortions();
+    else if (written >= LARGE_READ_BYTES && !readingPortions) this.peer.#readPortions();
   }
 
   /**
