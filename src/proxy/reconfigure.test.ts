@@ -1,20 +1,8 @@
 // New settings for a server that runs: new sessions follow them, those that run keep theirs.
 import { describe, expect, test } from "bun:test";
-import { fakeWorld } from "../../test/support/fake-world.ts";
+import { fakeWorld, SERVER } from "../../test/support/fake-world.ts";
 import type { Listener } from "../transport/listener.ts";
 import type { ServerSettings, ServerSetup } from "./server.ts";
-
-const SETTINGS: ServerSettings = {
-  tls: false,
-  connectTimeoutMs: 1_000,
-  handshakeTimeoutMs: 500,
-  connectionLifetimeMs: Number.POSITIVE_INFINITY,
-  connectionLifetimeJitter: 0,
-  halfClosedTimeoutMs: Number.POSITIVE_INFINITY,
-  idleTimeoutMs: Number.POSITIVE_INFINITY,
-  maxConcurrency: 100,
-  earlyLimitBytes: 100,
-};
 
 function setup() {
   const world = fakeWorld();
@@ -28,7 +16,7 @@ function setup() {
   const over: string[] = [];
   const reconfigure = (name: string, settings: Partial<ServerSettings> = {}): void =>
     world.server.reconfigure({
-      settings: { ...SETTINGS, ...settings },
+      settings: { ...SERVER, ...settings },
       route: () => world.balancer,
       onOver: () => over.push(name),
     } satisfies ServerSetup);

@@ -83,7 +83,6 @@ const SOCK_STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const MSG_PEEK_DONTWAIT = 0x2 | 0x40;
 const MSG_DONTWAIT = 0x40;
-const PORTION_BYTES = 65_536;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const RWF_NOWAIT = 8;
 const POLLOUT = 4;
@@ -95,6 +94,9 @@ const TCP_LISTEN = 10;
 const CLOCK_MONOTONIC = 1;
 const EINPROGRESS = 115;
 const EAGAIN = 11;
+
+/** The most that one `receivePortion` brings. */
+export const PORTION_BYTES = 65_536;
 
 /** Memory that stays where it is, for as long as the thread runs. */
 export interface FixedMemory {

@@ -5,7 +5,7 @@ import { libc } from "./libc.ts";
 import type { Socket } from "./socket.ts";
 
 /** The most that a portion has. An engine that read as much at once may have left more. */
-export const PORTION_BYTES = 65_536;
+export { PORTION_BYTES } from "./libc.ts";
 
 /**
  * The next bytes of a plain socket: only to be used until the next call, on this thread, for whichever socket. `none`:

@@ -1,5 +1,6 @@
 // Crowds of clients and endpoints that misbehave: a Python process on epoll, see swarm.py.
 import { join } from "node:path";
+import { PythonProcess } from "../support/peers/python-process.ts";
 
 const SCRIPT = join(import.meta.dir, "swarm.py");
 
@@ -42,18 +43,11 @@ export interface SegmentSize {
 
 /** The Python process. Everything of it ends with the `await using` block that holds it. */
 export class Swarm implements AsyncDisposable {
-  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
-  readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
-  #nextId = 1;
+  readonly #process: PythonProcess;
 
   /** `before`: words of a command that runs the process elsewhere, such as `ip netns exec`. */
   constructor(before: readonly string[] = []) {
-    this.#process = Bun.spawn([...before, "python3", SCRIPT], {
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    void this.#follow();
+    this.#process = new PythonProcess("the swarm", [...before, "python3", SCRIPT]);
   }
 
   /** Opens an endpoint. */
@@ -79,38 +73,12 @@ export class Swarm implements AsyncDisposable {
     return new Crowd((op, args) => this.#ask(op, { handle, ...args }), connected);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill("SIGKILL");
-    await this.#process.exited;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]();
   }
 
   #ask(op: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
-    const id = this.#nextId;
-    this.#nextId += 1;
-    const asked = Promise.withResolvers<unknown>();
-    this.#asked.set(id, asked);
-    void this.#process.stdin.write(`${JSON.stringify({ id, op, args })}\n`);
-    void this.#process.stdin.flush();
-    return asked.promise;
-  }
-
-  async #follow(): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const bytes of this.#process.stdout) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#onAnswer(line);
-    }
-    for (const { reject } of this.#asked.values()) reject(new Error("the swarm has ended"));
-  }
-
-  #onAnswer(line: string): void {
-    const answer = JSON.parse(line) as { id: number; value?: unknown; error?: string };
-    const asked = this.#asked.get(answer.id);
-    this.#asked.delete(answer.id);
-    if (answer.error === undefined) asked?.resolve(answer.value);
-    else asked?.reject(new Error(`the swarm: ${answer.error}`));
+    return this.#process.ask(op, { args });
   }
 }
 

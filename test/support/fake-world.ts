@@ -18,7 +18,8 @@ import { afterFailures, AT_ONCE } from "./accrual-config.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { FakeConnector, FakeSocket } from "./fake-sockets.ts";
 
-const SERVER: ServerSettings = {
+/** Of a server of plain TCP, without limits of time but for connecting. */
+export const SERVER: ServerSettings = {
   tls: false,
   connectTimeoutMs: 1_000,
   handshakeTimeoutMs: 500,

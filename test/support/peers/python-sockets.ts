@@ -1,5 +1,6 @@
 // Sockets that are neither Bun's nor ours: a Python process whose sockets a test controls, see sockets.py.
 import { join } from "node:path";
+import { PythonProcess } from "./python-process.ts";
 
 const SCRIPT = join(import.meta.dir, "sockets.py");
 
@@ -53,29 +54,19 @@ interface MadePort extends Made {
 
 /** The Python process. */
 export class PythonSockets implements AsyncDisposable {
-  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
-  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
-  #nextId = 0;
+  readonly #process: PythonProcess;
 
   /** `before`: a command to run it with; `env` beside that of the test, see the beginning of sockets.py. */
   constructor(before: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
-    this.#process = Bun.spawn([...before, "python3", "-u", SCRIPT], {
-      env: { ...process.env, ...env },
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    void this.#read();
+    this.#process = new PythonProcess("the Python peer", [...before, "python3", "-u", SCRIPT], env);
   }
 
   /** Runs an operation of sockets.py. */
-  call<Result = unknown>(op: string, args: Readonly<Record<string, unknown>>): Promise<Result> {
-    const id = this.#nextId++;
-    const answer = Promise.withResolvers<unknown>();
-    this.#pending.set(id, answer);
-    void this.#process.stdin.write(`${JSON.stringify({ id, op, args })}\n`);
-    void this.#process.stdin.flush();
-    return answer.promise as Promise<Result>;
+  async call<Result = unknown>(
+    op: string,
+    args: Readonly<Record<string, unknown>>,
+  ): Promise<Result> {
+    return (await this.#process.ask(op, { args })) as Result;
   }
 
   /** A connection; `source` is an address of this host. */
@@ -123,27 +114,8 @@ export class PythonSockets implements AsyncDisposable {
     return report;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill();
-    await this.#process.exited;
-  }
-
-  async #read(): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const bytes of this.#process.stdout) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#settle(JSON.parse(line));
-    }
-    for (const { reject } of this.#pending.values()) reject(new Error("the Python peer has ended"));
-  }
-
-  #settle(answer: { id: number; result?: unknown; error?: string }): void {
-    const pending = this.#pending.get(answer.id);
-    this.#pending.delete(answer.id);
-    if (answer.error === undefined) pending?.resolve(answer.result);
-    else pending?.reject(new Error(`the Python peer: ${answer.error}`));
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]();
   }
 }
 

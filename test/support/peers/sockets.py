@@ -417,11 +417,11 @@ BY_NAME = {operation.__name__: operation for operation in OPERATIONS}
 
 def answer(request):
     try:
-        result = {"result": BY_NAME[request["op"]](**request["args"])}
+        reply = {"value": BY_NAME[request["op"]](**request["args"])}
     except Exception as error:  # told to the test, whatever it is
-        result = {"error": f"{type(error).__name__} {name_of(error)}"}
+        reply = {"error": f"{type(error).__name__} {name_of(error)}"}
     with lock:
-        print(json.dumps({"id": request["id"], **result}), flush=True)
+        print(json.dumps({"id": request["id"], **reply}), flush=True)
 
 
 for line in sys.stdin:

@@ -1,5 +1,6 @@
 // A client and endpoint that shares no code with the product: Python's sockets and ssl module, in a process of its own.
 import { join } from "node:path";
+import { PythonProcess } from "../peers/python-process.ts";
 
 const SCRIPT = join(import.meta.dir, "peer.py");
 
@@ -42,17 +43,12 @@ type Ask = (op: string, fields: Readonly<Record<string, unknown>>) => Promise<un
 
 /** A Python process that connects and listens. Everything of it ends with the `await using` block that holds it. */
 export class Peer implements AsyncDisposable {
-  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
-  readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
-  #nextId = 1;
+  readonly #process: PythonProcess;
+  readonly #ask: Ask;
 
   constructor() {
-    this.#process = Bun.spawn(["python3", "-W", "ignore", SCRIPT], {
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "inherit",
-    });
-    void this.#follow();
+    this.#process = new PythonProcess("the peer", ["python3", "-W", "ignore", SCRIPT]);
+    this.#ask = (op, fields) => this.#process.ask(op, fields);
   }
 
   /** Connects, and shakes hands where `tls` is given. Rejects with what Python said when either fails. */
@@ -86,38 +82,8 @@ export class Peer implements AsyncDisposable {
     return (listening as { port: number }).port;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill("SIGKILL");
-    await this.#process.exited;
-  }
-
-  readonly #ask: Ask = (op, fields) => {
-    const id = this.#nextId;
-    this.#nextId += 1;
-    const asked = Promise.withResolvers<unknown>();
-    this.#asked.set(id, asked);
-    this.#process.stdin.write(`${JSON.stringify({ id, op, ...fields })}\n`);
-    this.#process.stdin.flush();
-    return asked.promise;
-  };
-
-  async #follow(): Promise<void> {
-    let rest = "";
-    const decoder = new TextDecoder();
-    for await (const bytes of this.#process.stdout) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#onAnswer(line);
-    }
-    for (const { reject } of this.#asked.values()) reject(new Error("the peer has ended"));
-  }
-
-  #onAnswer(line: string): void {
-    const answer = JSON.parse(line) as { id: number; value?: unknown; error?: string };
-    const asked = this.#asked.get(answer.id);
-    this.#asked.delete(answer.id);
-    if (answer.error === undefined) asked?.resolve(answer.value);
-    else asked?.reject(new Error(answer.error));
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]();
   }
 }
 
