@@ -3,8 +3,13 @@ import type * as NodeTls from "node:tls";
 import { readHost } from "../naming/endpoint-line.ts";
 import type { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
-import type { FileConnector, FileIdentity, FileServerTls } from "./schema.ts";
-import type { ClientTlsConfig, IdentityConfig, NamedIdentity, ServerTlsConfig } from "./types.ts";
+import type { FileClientTls, FileIdentity, FileServerTls } from "./schema-tls.ts";
+import type {
+  ClientTlsConfig,
+  IdentityConfig,
+  NamedIdentity,
+  ServerTlsConfig,
+} from "./tls-types.ts";
 
 /** Compiles the TLS parts, collecting problems as it goes. */
 export class TlsCompiler {
@@ -35,7 +40,7 @@ export class TlsCompiler {
     return { alpnProtocols, defaultIdentity, identities, handshakeTimeoutMs };
   }
 
-  client(tls: NonNullable<FileConnector["tls"]>, path: ConfigPath): ClientTlsConfig {
+  client(tls: FileClientTls, path: ConfigPath): ClientTlsConfig {
     const trustPem = tls.trustCerts?.flatMap((file, index) =>
       this.#files
         .authorities(file, [...path, "trustCerts", index])

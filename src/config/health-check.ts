@@ -1,6 +1,7 @@
 // What the settings of a destination mean for its checks.
 import type { HealthCheckConfig } from "./health-types.ts";
-import type { ClientProxyProtocolConfig, ClientTlsConfig, DestinationConfig } from "./types.ts";
+import type { ClientTlsConfig } from "./tls-types.ts";
+import type { ClientProxyProtocolConfig, DestinationConfig } from "./types.ts";
 
 /**
  * Whether the checks tell which endpoint has the role that connections are for. Then an endpoint without it must never get

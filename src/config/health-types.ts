@@ -1,5 +1,5 @@
 // The checked settings of active health checks: what is asked of an endpoint, how often, and what follows.
-import type { ClientTlsConfig } from "./types.ts";
+import type { ClientTlsConfig } from "./tls-types.ts";
 
 /** Active checks of the endpoints of a destination. */
 export interface HealthCheckConfig {

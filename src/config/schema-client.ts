@@ -9,25 +9,10 @@ import { healthCheckSchema } from "./schema-health.ts";
 import { hostConnectionPool, retries } from "./schema-retries.ts";
 import { drain, socketOptions } from "./schema-sessions.ts";
 import { clientProxyProtocol } from "./schema-proxy-protocol.ts";
+import { clientTls } from "./schema-tls.ts";
 
 const OBJECT = { error: "an object" };
 const LIST = { error: "a list" };
-
-const clientTls = z
-  .strictObject(
-    {
-      dnsName: field
-        .hostName()
-        .describe("Name sent to endpoints as SNI, for which their certificate must be valid."),
-      trustCerts: z
-        .array(field.pemFile(), { error: "a list of PEM files" })
-        .min(1, { error: "a list of at least one PEM file, or no such key for the system's roots" })
-        .optional()
-        .describe("PEM files of the authorities that are trusted; the system's when absent."),
-    },
-    OBJECT,
-  )
-  .describe("Makes connections to endpoints speak TLS.");
 
 const connector = {
   tls: clientTls.optional(),

@@ -9,6 +9,7 @@ import { limits, overload } from "./schema-limits.ts";
 import { namers } from "./schema-namers.ts";
 import { socketOptions } from "./schema-sessions.ts";
 import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
+import { serverTls } from "./schema-tls.ts";
 
 const OBJECT = { error: "an object" };
 const LIST = { error: "a list" };
@@ -40,47 +41,6 @@ const admin = z
   )
   .prefault({})
   .describe("The admin server: metrics, status and shutdown over HTTP.");
-
-const identity = z.strictObject(
-  {
-    certs: z
-      .array(field.pemFile(), { error: "a list of PEM files" })
-      .min(1, { error: "a list of at least one PEM file" })
-      .describe("PEM files of the certificate chain, put together in order, leaf first."),
-    privateKey: field
-      .pemFile()
-      .describe("PEM file of the key: PKCS#8, PKCS#1 or EC (SEC1), not encrypted."),
-  },
-  OBJECT,
-);
-
-const serverTls = z
-  .strictObject(
-    {
-      alpnProtocols: z
-        .array(
-          field.checkedText("a protocol name such as h2", (name) =>
-            name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
-          ),
-          { error: "a list of protocol names" },
-        )
-        .default([])
-        .describe("Protocols offered to clients by ALPN, in the order of preference."),
-      defaultIdentity: identity
-        .optional()
-        .describe("Shown to clients that ask for no name, or for one that is not in `identities`."),
-      identities: z
-        .record(z.string(), identity, { error: "an object from names to identities" })
-        .default({})
-        .describe("Identities by the name a client asks for: exact, or `*.example.com`."),
-      handshakeTimeoutMs: field
-        .duration("milliseconds", 1)
-        .default(DEFAULTS.serverTls.handshakeTimeoutMs)
-        .describe("Longest time for a TLS handshake with a client."),
-    },
-    OBJECT,
-  )
-  .describe("Makes the server speak TLS. At least one identity is needed.");
 
 const server = z.strictObject(
   {
@@ -180,7 +140,5 @@ export const fileSchema = z
 export type File = z.output<typeof fileSchema>;
 export type FileRouter = File["routers"][number];
 export type FileServer = FileRouter["servers"][number];
-export type FileServerTls = NonNullable<FileServer["tls"]>;
-export type FileIdentity = NonNullable<FileServerTls["defaultIdentity"]>;
 export type FileClient = NonNullable<FileRouter["client"]>;
 export type FileConnector = Omit<Extract<FileClient, { kind: "io.l5d.global" }>, "kind">;

@@ -4,6 +4,7 @@
 import type { AccrualConfig, FailFastRule, SlowStartConfig } from "./accrual-types.ts";
 import type { HealthCheckConfig } from "./health-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
+import type { ClientTlsConfig, ServerTlsConfig } from "./tls-types.ts";
 
 /** A whole configuration. */
 export interface Config {
@@ -189,17 +190,6 @@ export interface DrainConfig {
   readonly deadlineMs: number;
 }
 
-export interface ServerTlsConfig {
-  /** In the order of preference; empty for no ALPN. */
-  readonly alpnProtocols: readonly string[];
-  /** Presented when no other identity fits; undefined refuses such clients. */
-  readonly defaultIdentity: IdentityConfig | undefined;
-  /** By server name: exact names and `*.example.com`. */
-  readonly identities: readonly NamedIdentity[];
-  /** Longest time for a handshake. */
-  readonly handshakeTimeoutMs: number;
-}
-
 /** PROXY headers that come before the bytes of clients, and before their TLS. */
 export interface ServerProxyProtocolConfig {
   /** Blocks of addresses whose connections begin with a header, checked; see lib/cidr.ts. */
@@ -208,20 +198,6 @@ export interface ServerProxyProtocolConfig {
   readonly required: boolean;
   /** Longest time from accept to the end of the header. */
   readonly timeoutMs: number;
-}
-
-export interface NamedIdentity {
-  /** Lower case; may begin with `*.`. */
-  readonly serverName: string;
-  readonly identity: IdentityConfig;
-}
-
-/** A certificate chain with its key, read from files. */
-export interface IdentityConfig {
-  /** PEM, leaf first. */
-  readonly certificateChainPem: string;
-  /** PEM, not encrypted. */
-  readonly privateKeyPem: string;
 }
 
 /** How endpoints are reached: one entry for each destination of the router's servers is derived from these. */
@@ -280,13 +256,6 @@ export type LoadBalancerConfig =
       /** Load of an endpoint relative to its share, at which it takes no more clients; Infinity for no bound. */
       readonly maxLoadFactor: number;
     };
-
-export interface ClientTlsConfig {
-  /** The name sent as SNI and verified. */
-  readonly dnsName: string;
-  /** PEM certificates that are trusted; undefined for the system's roots. */
-  readonly trustPem: readonly string[] | undefined;
-}
 
 /** What a header of version 2 may tell besides the addresses. */
 export type ProxyTlv = "authority" | "alpn" | "uniqueId" | "tls" | "crc32c";

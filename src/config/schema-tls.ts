@@ -1,0 +1,69 @@
+// The keys `tls` of servers and of `client`. See schema.ts.
+import { z } from "zod";
+import { DEFAULTS } from "./defaults.ts";
+import * as field from "./fields.ts";
+
+const OBJECT = { error: "an object" };
+
+const identity = z.strictObject(
+  {
+    certs: z
+      .array(field.pemFile(), { error: "a list of PEM files" })
+      .min(1, { error: "a list of at least one PEM file" })
+      .describe("PEM files of the certificate chain, put together in order, leaf first."),
+    privateKey: field
+      .pemFile()
+      .describe("PEM file of the key: PKCS#8, PKCS#1 or EC (SEC1), not encrypted."),
+  },
+  OBJECT,
+);
+
+/** TLS of a server. */
+export const serverTls = z
+  .strictObject(
+    {
+      alpnProtocols: z
+        .array(
+          field.checkedText("a protocol name such as h2", (name) =>
+            name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
+          ),
+          { error: "a list of protocol names" },
+        )
+        .default([])
+        .describe("Protocols offered to clients by ALPN, in the order of preference."),
+      defaultIdentity: identity
+        .optional()
+        .describe("Shown to clients that ask for no name, or for one that is not in `identities`."),
+      identities: z
+        .record(z.string(), identity, { error: "an object from names to identities" })
+        .default({})
+        .describe("Identities by the name a client asks for: exact, or `*.example.com`."),
+      handshakeTimeoutMs: field
+        .duration("milliseconds", 1)
+        .default(DEFAULTS.serverTls.handshakeTimeoutMs)
+        .describe("Longest time for a TLS handshake with a client."),
+    },
+    OBJECT,
+  )
+  .describe("Makes the server speak TLS. At least one identity is needed.");
+
+/** TLS with endpoints. */
+export const clientTls = z
+  .strictObject(
+    {
+      dnsName: field
+        .hostName()
+        .describe("Name sent to endpoints as SNI, for which their certificate must be valid."),
+      trustCerts: z
+        .array(field.pemFile(), { error: "a list of PEM files" })
+        .min(1, { error: "a list of at least one PEM file, or no such key for the system's roots" })
+        .optional()
+        .describe("PEM files of the authorities that are trusted; the system's when absent."),
+    },
+    OBJECT,
+  )
+  .describe("Makes connections to endpoints speak TLS.");
+
+export type FileServerTls = z.output<typeof serverTls>;
+export type FileIdentity = z.output<typeof identity>;
+export type FileClientTls = z.output<typeof clientTls>;
