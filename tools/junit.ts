@@ -1,8 +1,9 @@
-// Reads the JUnit report of `bun test`: only what the closing line and the list of skipped tests need.
+// Reads the JUnit report of `bun test`: only what the closing lines need.
 
-/** A test that did not run. */
-export interface SkippedTest {
+/** A test, or a hook that failed. */
+export interface TestCase {
   readonly file: string;
+  /** 0 where the report does not say it: of hooks. */
   readonly line: number;
   /** With the names of its suites. */
   readonly name: string;
@@ -11,8 +12,8 @@ export interface SkippedTest {
 /** What one report tells. */
 export interface TestReport {
   readonly passed: number;
-  readonly failed: number;
-  readonly skipped: readonly SkippedTest[];
+  readonly failed: readonly TestCase[];
+  readonly skipped: readonly TestCase[];
   /** Every file that reported at least one test. */
   readonly files: ReadonlySet<string>;
 }
@@ -24,8 +25,8 @@ const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"'
 /** Reads a report. Text that is none gives a report of no tests. */
 export function parseJunit(xml: string): TestReport {
   let passed = 0;
-  let failed = 0;
-  const skipped: SkippedTest[] = [];
+  const failed: TestCase[] = [];
+  const skipped: TestCase[] = [];
   const files = new Set<string>();
   for (const [, head = "", body = ""] of xml.matchAll(TEST_CASE)) {
     const attributes = new Map(
@@ -33,11 +34,11 @@ export function parseJunit(xml: string): TestReport {
     );
     const file = attributes.get("file") ?? "";
     const name = [attributes.get("classname"), attributes.get("name")].filter(Boolean).join(" > ");
+    const testCase = { file, line: Number(attributes.get("line") ?? 0), name };
     files.add(file);
-    if (/<(?:failure|error)\b/.test(body)) failed++;
-    else if (/<skipped\b/.test(body)) {
-      skipped.push({ file, line: Number(attributes.get("line") ?? 0), name });
-    } else passed++;
+    if (/<(?:failure|error)\b/.test(body)) failed.push(testCase);
+    else if (/<skipped\b/.test(body)) skipped.push(testCase);
+    else passed++;
   }
   return { passed, failed, skipped, files };
 }

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { closingLine, outcomeOf, planRuns, type RunResult, skipReason } from "./test-plan.ts";
+import {
+  closingLine,
+  failureLines,
+  outcomeOf,
+  planRuns,
+  type RunResult,
+  skipReason,
+} from "./test-plan.ts";
 
 const FILES = ["src/a.test.ts", "src/b.test.ts", "test/integration/c.test.ts"];
 
@@ -82,6 +89,22 @@ describe("outcomeOf()", () => {
     const outcome = outcomeOf([result(["a", "b"], junit("a"), 0, ["--shard=1/2"])]);
     expect(closingLine(outcome)).toBe("1 passed, 0 failed");
   });
+});
+
+test("failureLines() names each failed test with its place, then what failed without a test", () => {
+  const failure = '<failure type="E">x</failure>';
+  const hook = `<testcase name="(unnamed)" classname="s" file="b">${failure}</testcase>`;
+  const outcome = outcomeOf([
+    result(["a"], junit("a") + junit("a", failure), 1),
+    result(["b", "c"], hook, 1),
+  ]);
+  expect(failureLines(outcome)).toEqual([
+    "failed: a:1 n",
+    "failed: b s > (unnamed)",
+    expect.stringMatching(/^failed: c: reported no test/),
+  ]);
+  expect(closingLine(outcome)).toBe("1 passed, 3 failed");
+  expect(failureLines(outcomeOf([result(["a"], junit("a"))]))).toEqual([]);
 });
 
 test.each([

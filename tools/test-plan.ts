@@ -1,5 +1,5 @@
 // Decides which test files run together, and what the outcome of the runs is.
-import { parseJunit, type SkippedTest } from "./junit.ts";
+import { parseJunit, type TestCase } from "./junit.ts";
 
 /** One start of `bun test`. */
 export interface TestRun {
@@ -18,9 +18,9 @@ export interface RunResult {
 /** What came of all runs. */
 export interface Outcome {
   readonly passed: number;
-  readonly failed: number;
-  readonly skipped: readonly SkippedTest[];
-  /** What failed without being a failed test: each is in `failed` too. */
+  readonly failed: readonly TestCase[];
+  readonly skipped: readonly TestCase[];
+  /** What failed without being a failed test: each counts as one. */
   readonly problems: readonly string[];
 }
 
@@ -61,25 +61,34 @@ export function outcomeOf(results: readonly RunResult[]): Outcome {
   const reports = results.map((result) => ({ ...result, report: parseJunit(result.junit) }));
   const skipped = reports.flatMap(({ report }) => report.skipped);
   const passed = reports.reduce((sum, { report }) => sum + report.passed, 0);
-  const failed = reports.reduce((sum, { report }) => sum + report.failed, 0);
+  const failed = reports.flatMap(({ report }) => report.failed);
   const problems = reports.flatMap(({ run, exitCode, report }) => {
     const silent = run.flags.some((flag) => RUNS_A_PART.test(flag))
       ? []
       : run.files
           .filter((file) => !report.files.has(file))
           .map((file) => `${file}: reported no test; it crashed, ended the run, or is empty`);
-    if (exitCode === 0 || report.failed + silent.length > 0) return silent;
+    if (exitCode === 0 || report.failed.length + silent.length > 0) return silent;
     // A name pattern that finds its tests in another run is an error to Bun.
     if (run.flags.some((flag) => NAME_PATTERN.test(flag)) && report.passed === 0) return [];
     return [`bun test ended with ${exitCode}, though no test of its report failed`];
   });
-  if (passed + failed + problems.length === 0) problems.push("no test ran");
-  return { passed, failed: failed + problems.length, skipped, problems };
+  if (passed + failed.length + problems.length === 0) problems.push("no test ran");
+  return { passed, failed, skipped, problems };
+}
+
+/** What failed, a line each: the end of a long output must do for whoever reads no more of it. */
+export function failureLines({ failed, problems }: Outcome): readonly string[] {
+  const tests = failed.map(({ file, line, name }) =>
+    line > 0 ? `${file}:${line} ${name}` : `${file} ${name}`,
+  );
+  return [...tests, ...problems].map((what) => `failed: ${what}`);
 }
 
 /** The line that CI reads. */
-export function closingLine({ passed, failed, skipped }: Outcome): string {
-  const counts = `${passed} passed, ${failed} failed`;
+export function closingLine(outcome: Outcome): string {
+  const { passed, skipped } = outcome;
+  const counts = `${passed} passed, ${failureLines(outcome).length} failed`;
   return skipped.length === 0 ? counts : `${counts}, ${skipped.length} skipped`;
 }
 

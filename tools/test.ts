@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-// What `npm test` runs: `bun test` on every test file, then one line with the counts, from the JUnit reports.
+// What `npm test` runs: `bun test` on every test file, then what was skipped, what failed and the counts, from the JUnit reports.
 // Arguments choose files (a part of the path) or go to `bun test` (-t name, --timeout=ms).
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ROOT } from "./source-tree.ts";
 import {
   closingLine,
+  failureLines,
   NAME_PATTERN,
   outcomeOf,
   planRuns,
@@ -57,9 +58,10 @@ async function runAll(args: readonly string[]): Promise<number> {
     const reason = skipReason(source.split("\n")[line - 1] ?? "");
     console.log(`skipped: ${file}:${line} ${name} (${reason})`);
   }
-  for (const problem of outcome.problems) console.log(`failed: ${problem}`);
+  const failures = failureLines(outcome);
+  for (const line of failures) console.log(line);
   console.log(closingLine(outcome));
-  return outcome.failed === 0 ? 0 : 1;
+  return failures.length === 0 ? 0 : 1;
 }
 
 process.exitCode = await runAll(process.argv.slice(2));

@@ -14,6 +14,7 @@ import {
 } from "./connection.ts";
 import type { Endpoint, EndpointCondition } from "./endpoint.ts";
 import { EndpointLimit } from "./endpoint-limit.ts";
+import { FailureOrder } from "./failure-order.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 import { Outcomes, type OutcomeSettings } from "./outcomes.ts";
 import type { Pickers } from "./pickers.ts";
@@ -86,6 +87,7 @@ export class Balancer implements WaitSource, WarmSource {
   #limit: EndpointLimit | undefined;
   readonly #pool: Pool;
   readonly #outcomes: Outcomes;
+  readonly #failures: FailureOrder;
   readonly #warm: WarmPool;
   readonly #warmBackoff: Backoff;
   readonly #waits = new Set<Wait>();
@@ -103,6 +105,7 @@ export class Balancer implements WaitSource, WarmSource {
     this.metrics = metrics;
     this.#pool = new Pool(rng, pickers, settings.panicThresholdPercent);
     this.#outcomes = new Outcomes({ settings, pool: this.#pool, metrics, log, clock, rng });
+    this.#failures = new FailureOrder(this.#pool);
     this.#connecting = this.#connectBy(parts);
     this.#warm = new WarmPool(warmTarget(parts), this, metrics);
     this.#warmBackoff = new Backoff(WARM_BACKOFF, rng);
@@ -259,7 +262,12 @@ export class Balancer implements WaitSource, WarmSource {
   }
 
   failed({ endpoint }: EndpointConnection, failure: ConnectFailure, detail: string): void {
+    if (failure !== "descriptors") this.#failures.note(endpoint);
     this.#outcomes.failed(endpoint, failure, detail);
+  }
+
+  stillTried(tried: readonly Endpoint[]): Endpoint[] {
+    return this.#failures.stillTried(tried);
   }
 
   leave(wait: Wait): void {

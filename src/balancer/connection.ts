@@ -100,7 +100,7 @@ export class EndpointConnection implements ConnectObserver {
     metrics.connects.add(1);
     this.#context.latencies?.observe(this.endpoint, this.#observeLatency());
     this.endpoint.row.countConnect();
-    this.endpoint.isUnreached = false;
+    this.endpoint.lastFailureNumber = 0;
     const observer = this.#observer;
     // A wait that is over is not kept for as long as its connection lasts.
     this.#observer = NOBODY;
@@ -115,7 +115,6 @@ export class EndpointConnection implements ConnectObserver {
     if (failure !== "descriptors") this.#context.latencies?.failed(this.endpoint, tookMs);
     this.endpoint.row.addLoad(-1);
     this.endpoint.row.countFailure();
-    this.endpoint.isUnreached = true;
     this.#observer.onFailed(this, failure, detail);
     this.#context.onConnectionEnd(this.endpoint);
   }

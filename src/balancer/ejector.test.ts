@@ -314,6 +314,16 @@ describe("The share", () => {
     expect(metrics.withheld.last.value).toBe(2);
   });
 
+  test("includes the last one from its next failure on, once another is back", () => {
+    const { ejector, at, fail, states } = setup(2, afterFailures(2));
+    fail(0, 2);
+    fail(1, 2);
+    expect(states()).toBe("ejected ready");
+    ejector.probeSucceeded(at(0));
+    fail(1);
+    expect(states()).toBe("ready ejected");
+  });
+
   test("leaves a note of those that fail and stay, until they succeed", () => {
     const { ejector, at, fail } = setup(1, afterFailures(2));
     fail(0);

@@ -218,7 +218,7 @@ export class Ejector {
     const { pool } = this.#parts;
     const config = this.#config;
     // In a dry run those that are out may still be picked.
-    const usable = pool.usableBeside(endpoint) - (config.dryRun ? this.#out.size : 0);
+    const usable = pool.usableBeside([endpoint]) - (config.dryRun ? this.#out.size : 0);
     if (usable < 1) return "last";
     return this.#out.size >= this.#most ? "share" : undefined;
   }

@@ -56,8 +56,8 @@ export class Endpoint implements Located, Timed {
   state: EndpointState = "ready";
   /** Owned by the Ejector; undefined while there is nothing to remember. */
   accrual: Accrual | undefined;
-  /** Whether the last attempt of this worker to connect to it has failed. */
-  isUnreached = false;
+  /** Number of its last failure, see FailureOrder; 0 if this worker has reached it since, or never failed to. */
+  lastFailureNumber = 0;
   /** What the last failure was, for people. */
   lastFailure: string | undefined;
   latency: Latency | undefined;

@@ -66,10 +66,12 @@ export class Pool {
     );
   }
 
-  /** How many endpoints other than this one connections may go to while all is well. */
-  usableBeside(endpoint: Endpoint): number {
-    const isCounted = isUsable(endpoint) && this.#branch(endpoint.branch).weight > 0;
-    return this.#weighted().reduce((sum, { usable }) => sum + usable, isCounted ? -1 : 0);
+  /** How many endpoints other than these connections may go to while all is well. */
+  usableBeside(endpoints: readonly Endpoint[]): number {
+    const counted = endpoints.filter(
+      (endpoint) => isUsable(endpoint) && this.#branch(endpoint.branch).weight > 0,
+    );
+    return this.#weighted().reduce((sum, { usable }) => sum + usable, -counted.length);
   }
 
   /**

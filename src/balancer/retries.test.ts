@@ -105,6 +105,42 @@ describe("Balancer's retries", () => {
     expect(first.metrics.retryQueue.queued.value).toBeGreaterThan(900);
   });
 
+  test("reach the one endpoint that is not ejected once it serves again, though all who wait have tried it", () => {
+    const { clock, first } = balancerScene({
+      endpoints: 3,
+      settings: {
+        accrual: afterFailures(5),
+        retryBudget: { minRetriesPerSec: 5, percentCanRetry: 0, ttlMs: 1_000 },
+      },
+    });
+    const { attempts } = first.connector;
+    let decided = 0;
+    const settle = (serving: number): void => {
+      for (; decided < attempts.length; decided += 1) {
+        const attempt = attempts[decided];
+        if (attempt?.target.port === serving) attempt.succeed();
+        else attempt?.fail();
+      }
+    };
+    const pass = (ms: number, serving: number): void => {
+      for (let passedMs = 0; passedMs < ms; passedMs += 10) {
+        settle(serving);
+        clock.advance(10);
+      }
+    };
+    const clients = Array.from({ length: 1_000 }, () => {
+      const client = first.acquire();
+      settle(0);
+      return client;
+    });
+    // Long enough for those who tried the others first, and so short that most have had no turn at all.
+    pass(10_000, 0);
+    const [last, ...others] = first.endpoints.filter(({ state }) => state === "ready");
+    expect([last?.accrual?.withheld, others]).toEqual(["connect", []]);
+    pass(2_000, last?.target.port ?? 0);
+    expect(clients.filter(({ connection }) => connection === undefined)).toHaveLength(0);
+  });
+
   test("are not counted where descriptors have run out", () => {
     const { clock, first } = balancerScene({
       endpoints: 1,

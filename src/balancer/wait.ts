@@ -41,6 +41,8 @@ export interface WaitSource {
     client: number,
     preamble: Uint8Array | undefined,
   ): EndpointConnection | undefined;
+  /** Those of `tried` that are to be passed over after a wait for the budget. */
+  stillTried(tried: readonly Endpoint[]): Endpoint[];
   /** No endpoint can be tried: parks the wait, or refuses it. */
   onNoEndpoint(wait: Wait): void;
   /** Delays between rounds, when every endpoint has been tried. */
@@ -90,8 +92,8 @@ export class Wait implements ConnectionObserver, Retrier, PlaceWaiter {
 
   onRetryTurn(): void {
     if (this.#over || this.#connection !== undefined) return this.#source.retries.giveBack();
-    // It may have waited long: one that others have reached since must not be passed over.
-    this.#tried = this.#tried?.filter(({ isUnreached }) => isUnreached);
+    // It may have waited long.
+    if (this.#tried !== undefined) this.#tried = this.#source.stillTried(this.#tried);
     this.#try(true);
   }
 

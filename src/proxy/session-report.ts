@@ -43,12 +43,13 @@ export function reportEnd(
   extras: SessionExtras | undefined,
 ): void {
   const nowMs = clock.now();
-  metrics.active.add(-1);
   if (connection !== undefined) metrics.duration.observe(nowMs - sinceMs);
   else {
     reportConnected(metrics, nowMs - acceptedMs);
   }
   metrics.ended(reason, connection !== undefined, rxBytes, txBytes);
+  // Last: another thread that reads that none is active finds them all counted.
+  metrics.active.add(-1);
   const source = received?.ends?.source.ip;
   log.debug("connection closed", () => ({
     reason,

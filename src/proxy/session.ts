@@ -278,7 +278,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
         this.#proceed();
         return this.#downstream;
       case "refuse":
-        this.destroy("proxy_untrusted");
+        this.destroy(peer === undefined ? "client_left" : "proxy_untrusted");
         return this.#downstream;
       default:
         return demand satisfies never;

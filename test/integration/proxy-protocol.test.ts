@@ -153,6 +153,18 @@ listen front
     expect(await product.metric("l5d_srv_active")).toBe(0);
   });
 
+  withPython("counts a client that reset before it was accepted as one that left", async () => {
+    await using product = await start({ proxyProtocol: LOOPBACK });
+    product.process.kill("SIGSTOP");
+    const client = await peer.connect(product.port());
+    await client.sendText(LINE);
+    await client.reset();
+    product.process.kill("SIGCONT");
+    const reason = (name: string) => product.metric("l5d_srv_close_reason_total", { reason: name });
+    await until("it has ended", async () => (await reason("client_left")) === 1);
+    expect(await reason("proxy_untrusted")).toBe(0);
+  });
+
   withPython("believes no header of a peer that is not trusted", async () => {
     const proxyProtocol = { trusted: ["10.0.0.0/8", "::1"], required: true };
     await using strict = await start({ proxyProtocol }, sends({ version: 1 }));

@@ -44,8 +44,13 @@ describe.skipIf(!has("python3"))("retries", () => {
     });
   }
 
-  for (const workers of [1, 2]) {
-    test(`of 2,000 clients keep to the budget while every endpoint is dead, and are served at once when they are back (${workers} workers)`, async () => {
+  const cases = [
+    { workers: 1, back: "that is not ejected" },
+    { workers: 2, back: "that is not ejected" },
+    { workers: 2, back: "that is ejected" },
+  ];
+  for (const { workers, back } of cases) {
+    test(`of 2,000 clients keep to the budget while every endpoint is dead, and serve all at the one ${back} when it lives (${workers} workers)`, async () => {
       const to = await deadPorts(python, 3);
       const server = { connectTimeoutMs: 60_000 };
       const client = { failFast: { failurePenaltySecs: 1 } };
@@ -67,7 +72,11 @@ describe.skipIf(!has("python3"))("retries", () => {
       const spent = product.log.filter(({ msg }) => msg.startsWith("retry budget is spent"));
       expect([spent.length, spent[0]?.level]).toEqual([workers, "warn"]);
 
-      await Promise.all(to.map((port) => python.serve("greet", "back", port)));
+      // All who wait have tried it, or will; the others are probed.
+      const last = product.log.find(({ msg }) => msg.endsWith("it is the last one"))?.["endpoint"];
+      const isWanted = (port: number): boolean =>
+        (last === `127.0.0.1:${port}`) === (back === "that is not ejected");
+      await python.serve("greet", "back", to.find(isWanted));
       expect(await crowd.lines(30)).toEqual({ lines: { back: 2_000 }, ends: {}, silent: 0 });
       await crowd.end("reset");
       const page = await readings(product);

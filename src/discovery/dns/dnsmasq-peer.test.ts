@@ -139,11 +139,14 @@ describe.skipIf(!hasDnsmasq)("against dnsmasq", () => {
     await dnsmasq.kill();
     clock.advance(9_000);
     await until("the failure is noticed", () => warnings.length > 0);
-    for (let tries = 0; tries < 5; tries++) {
-      await until("it waits again", () => clock.pending === 1);
+    // A question under way has a timer as well: what is told of it says when it is over.
+    const told = (count: number): Promise<void> =>
+      until("it is told and waits again", () => reports.length === count && clock.pending === 1);
+    for (let failures = 1; failures < 6; failures++) {
+      await told(1 + failures);
       clock.advance(30_000);
     }
-    await until("it waits again", () => clock.pending === 1);
+    await told(7);
     const failures = Array.from({ length: 6 }, () => "failed" as const);
     expect(reports.map(({ state }) => state)).toEqual(["bound", ...failures]);
     expect(

@@ -184,6 +184,7 @@ describe("etcdSource()", () => {
     using etcd = new FakeEtcd(serving("10.0.0.1:80"));
     const web = new Reports(sourceOf([etcd.baseUrl], "/s"), "web");
     await web.become("bound 10.0.0.1:80*1");
+    await until("it watches", () => etcd.to("/v3/watch").length === 1);
     etcd.push(etcdLine(4));
     await until("a confirmation", () => {
       clock.advance(100);

@@ -353,7 +353,7 @@ describe("EtcdStore", () => {
     const late = new Reports(store);
     await late.become("/svc=>/#/a");
     await until("attempts", () => {
-      clock.advance(10);
+      clock.advance(100);
       return log.some((line) => line.startsWith("cannot follow")) && etcd.requests.length > 12;
     });
     expect(web.last).toBe("/svc=>/#/a");

@@ -24,7 +24,10 @@ export class IncomingRule {
     this.#others = required ? "refuse" : "none";
   }
 
-  /** What is asked of a peer; one whose address is not known any more is not trusted. */
+  /**
+   * What is asked of a peer. One that has reset its connection before it was accepted has no address any more: it is not
+   * trusted, and has left.
+   */
   demand(peerIp: string | undefined): HeaderDemand {
     const trusted = peerIp !== undefined && inAnyCidr(this.#trusted, peerIp);
     return trusted ? "header" : this.#others;

@@ -154,6 +154,13 @@ describe("Session of a peer that is not trusted", () => {
     expect(reasons(all, "proxy_untrusted")).toBe(1);
   });
 
+  test("has left, and is no stranger, when its address is not known any more", () => {
+    const all = world();
+    const client = all.accept();
+    expect([client.state, all.server.active]).toEqual(["reset", 0]);
+    expect([reasons(all, "client_left"), reasons(all, "proxy_untrusted")]).toEqual([1, 0]);
+  });
+
   test("is served as it is where they are not, and what looks like a header is its data", () => {
     const all = world({}, { required: false, proxyProtocol: OUT });
     const client = all.accept("192.0.2.1");
