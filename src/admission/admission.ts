@@ -7,7 +7,7 @@ import type { LimitMetrics } from "./metrics.ts";
 import type { LimitReason } from "./reason.ts";
 import { LIMIT_RULES, type LimitRule, RULE_NAMES, RULE_NUMBERS } from "./rules.ts";
 import { ruleOf, SharedLimits } from "./shared-limits.ts";
-import { generationOf, NO_TICKET } from "./ticket.ts";
+import { NO_TICKET, type Taken } from "./ticket.ts";
 
 /** Whether new connections are turned away because of what the worker bears already. */
 export interface Load {
@@ -63,10 +63,16 @@ export class Admission {
     return this.#isDryRun ? NO_TICKET : LIMIT_RULES[name];
   }
 
+  /** Writes down what a session has taken, right after `admit` has answered the ticket. */
+  keep(taken: Taken, ticket: number): void {
+    taken.ticket = ticket;
+    taken.generation = this.#generation;
+  }
+
   /** Gives back what a session had taken. */
-  leave(ticket: number): void {
+  leave({ ticket, generation }: Taken): void {
     // Those of limits that were counted otherwise are not in today's counts.
-    if (ticket === NO_TICKET || generationOf(ticket) !== this.#generation) return;
+    if (ticket === NO_TICKET || generation !== this.#generation) return;
     this.#shared?.give(ticket, this.#nowMs());
   }
 

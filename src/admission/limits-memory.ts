@@ -3,7 +3,6 @@ import type { LimitsConfig } from "../config/types.ts";
 import { type CidrRanges, cidrRanges } from "../lib/cidr-map.ts";
 import { newRefusals } from "./refusals.ts";
 import { newSourceTable, type SourceTableSize } from "./source-table.ts";
-import { GENERATIONS } from "./ticket.ts";
 
 /** Sources without connections that are remembered for their rates, besides those with connections. */
 const IDLE_SOURCES = 8_192;
@@ -23,7 +22,7 @@ export interface ServerLimits {
   readonly allow: CidrRanges | undefined;
   readonly deny: CidrRanges | undefined;
   readonly networks: CidrRanges | undefined;
-  /** Which counts they are, so that nothing is given back to others: see ticket.ts. */
+  /** Which counts they are, so that nothing is given back to others. */
   readonly generation: number;
   readonly memory: LimitsMemory;
 }
@@ -101,7 +100,7 @@ export function newServerLimits(parts: LimitsParts, generation: number): ServerL
   const { config, workers, seed } = parts;
   const sourcesSize = { capacity: capacityFor(parts), workers };
   const cells = HEAD_CELLS + config.networks.length * (1 + workers);
-  return withLists(config, generation % GENERATIONS, {
+  return withLists(config, generation, {
     head: new SharedArrayBuffer(cells * 8),
     refusals: newRefusals(),
     sources: newSourceTable(sourcesSize, seed),

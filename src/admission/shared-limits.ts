@@ -35,7 +35,6 @@ export class SharedLimits {
   readonly sources: SourceTable;
   readonly #config: LimitsConfig;
   readonly #worker: number;
-  readonly #generation: number;
   readonly #lock: SharedLock;
   readonly #head: LimitsHead;
   readonly #map: CidrMap | undefined;
@@ -52,7 +51,6 @@ export class SharedLimits {
     const { config, memory, networks } = limits;
     this.#config = config;
     this.#worker = worker;
-    this.#generation = limits.generation;
     this.#head = new LimitsHead(memory);
     this.#lock = new SharedLock(this.#head.cells, worker + 1);
     this.refusals = new Refusals(memory.refusals);
@@ -83,7 +81,7 @@ export class SharedLimits {
     return answer;
   }
 
-  /** Gives back what a ticket of this generation took. */
+  /** Gives back what a ticket of these counts took. */
   give(ticket: number, nowMs: number): void {
     const slot = slotOf(ticket);
     for (let at = networkOf(ticket); at >= 0; at = this.#parentOf(at))
@@ -136,7 +134,7 @@ export class SharedLimits {
     for (let at = network; at >= 0; at = this.#parentOf(at)) this.#takeOfNetwork(at, nowMs);
     if (perSource !== undefined && family !== 0) slot = this.#takeOfSource(nowMs);
     if (slot === 0 && network < 0) return NO_TICKET;
-    return ticketOf(this.#generation, slot, network);
+    return ticketOf(slot, network);
   }
 
   /** The rule that refuses a source, or -1. */

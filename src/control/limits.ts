@@ -86,7 +86,7 @@ interface Entry {
 export class Limits {
   readonly #parts: LimitsParts;
   readonly #entries = new Map<number, Entry>();
-  /** The next generation of a server's limits, also of one that has none now: see admission/ticket.ts. */
+  /** The next generation of a server's limits, also of one that has none now: see `ServerLimits`. */
   readonly #generations = new Map<number, number>();
   #cancel: Cancel | undefined;
 

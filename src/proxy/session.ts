@@ -287,12 +287,13 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   /** Asks the server's limits once the client's address is known; a session that they refuse has ended. */
   #isAdmitted(ip: string | undefined): boolean {
-    const answer = this.#context.admission?.admit(ip) ?? NO_TICKET;
+    const { admission } = this.#context;
+    const answer = admission?.admit(ip) ?? NO_TICKET;
     if (typeof answer === "string") {
       this.destroy(answer);
       return false;
     }
-    if (answer !== NO_TICKET) this.#extra().ticket = answer;
+    if (answer !== NO_TICKET) admission?.keep(this.#extra(), answer);
     return true;
   }
 
@@ -391,8 +392,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    const ticket = this.#extras?.ticket ?? NO_TICKET;
-    if (ticket !== NO_TICKET) this.#context.admission?.leave(ticket);
+    if (this.#extras !== undefined) this.#context.admission?.leave(this.#extras);
     const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
     reportEnd(this.#context, reason, this.facts(), this.#extras);
     this.#context.onEnd(this);
