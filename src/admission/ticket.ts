@@ -7,6 +7,9 @@ const SLOTS = 2 ** 30;
 /** Sessions with this ticket have taken nothing. */
 export const NO_TICKET = 0;
 
+/** In place of the address of a client that has reset its connection: the system tells none any more. */
+export const GONE = "";
+
 /** What is kept for a session until it ends. */
 export interface Taken {
   ticket: number;
