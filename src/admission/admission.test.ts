@@ -222,6 +222,30 @@ describe("other limits for a running server", () => {
     expect(outcome("10.0.0.1")).toBe("in");
   });
 
+  test.each([
+    ["the server", (rate: LimitsConfig["rate"]) => ({ rate })],
+    ["a source", (rate: LimitsConfig["rate"]) => ({ perSource: perSource(1_000, rate) })],
+    [
+      "a network",
+      (rate: LimitsConfig["rate"]) => ({
+        networks: [{ cidr: "10.0.0.0/8", maxConnections: 1_000, rate }],
+      }),
+    ],
+  ])("raise the rate of %s at once, whatever was taken at the lower one", (_, config) => {
+    const slow = config({ perSec: 1, burst: 60 });
+    const { clock, admission, outcome, limits } = setup(slow);
+    const come = (count: number) =>
+      Array.from({ length: count }, () => outcome("10.0.0.1")).filter((how) => how === "in").length;
+    expect(come(70)).toBe(60);
+    const fast = config({ perSec: 100, burst: 10 });
+    admission.reconfigure(changedServerLimits(limits, limitsParts(fast)));
+    expect(come(1)).toBe(0);
+    clock.advance(50);
+    expect(come(20)).toBe(5);
+    clock.advance(1_000);
+    expect(come(20)).toBe(10);
+  });
+
   test("tell old sessions from new ones, however often it is counted anew", () => {
     const { admission, outcome, enter, limits } = setup({ perSource: perSource(1) });
     const before = enter("10.0.0.1");

@@ -126,10 +126,14 @@ export class SharedLimits {
     }
     const rule = this.#ruleOfNetworks(network, nowMs);
     if (rule >= 0) return refusedBy(rule);
-    if (this.#serverBucket !== undefined) {
-      if (!this.#serverBucket.allows(head.serverFullAtMs, nowMs))
-        return refusedBy(RULE_NUMBERS.server_rate);
-      head.serverFullAtMs = this.#serverBucket.taken(head.serverFullAtMs, nowMs);
+    const bucket = this.#serverBucket;
+    if (bucket !== undefined) {
+      const fullAtMs = head.serverFullAtMs;
+      const isAllowed = bucket.allows(fullAtMs, nowMs);
+      head.serverFullAtMs = isAllowed
+        ? bucket.taken(fullAtMs, nowMs)
+        : bucket.refused(fullAtMs, nowMs);
+      if (!isAllowed) return refusedBy(RULE_NUMBERS.server_rate);
     }
     for (let at = network; at >= 0; at = this.#parentOf(at)) this.#takeOfNetwork(at, nowMs);
     if (perSource !== undefined && family !== 0) slot = this.#takeOfSource(nowMs);
@@ -140,17 +144,21 @@ export class SharedLimits {
   /** The rule that refuses a source, or -1. */
   #ruleOfSource(slot: number, maxConnections: number, nowMs: number): number {
     if (this.sources.count(slot) >= maxConnections) return RULE_NUMBERS.source_connections;
-    if (this.#sourceBucket?.allows(this.sources.fullAtMs(slot), nowMs) === false)
-      return RULE_NUMBERS.source_rate;
-    return -1;
+    const bucket = this.#sourceBucket;
+    const fullAtMs = this.sources.fullAtMs(slot);
+    if (bucket === undefined || bucket.allows(fullAtMs, nowMs)) return -1;
+    this.sources.setFullAtMs(slot, bucket.refused(fullAtMs, nowMs));
+    return RULE_NUMBERS.source_rate;
   }
 
   #ruleOfNetworks(network: number, nowMs: number): number {
     for (let at = network; at >= 0; at = this.#parentOf(at)) {
       const { maxConnections, bucket } = this.#networks[at] as Network;
       if (this.#head.networkCount(at) >= maxConnections) return RULE_NUMBERS.network_connections;
-      if (bucket?.allows(this.#head.networkFullAtMs(at), nowMs) === false)
-        return RULE_NUMBERS.network_rate;
+      const fullAtMs = this.#head.networkFullAtMs(at);
+      if (bucket === undefined || bucket.allows(fullAtMs, nowMs)) continue;
+      this.#head.setNetworkFullAtMs(at, bucket.refused(fullAtMs, nowMs));
+      return RULE_NUMBERS.network_rate;
     }
     return -1;
   }
