@@ -16,9 +16,15 @@ export interface LimitsMemory {
   readonly sourcesSize: SourceTableSize;
 }
 
-/** Limits as workers get them: lists are sorted already, so that no worker stops for that. Plain data. */
+/** What is configured, without the lists of addresses. */
+export type LimitsRules = Omit<LimitsConfig, "allow" | "deny">;
+
+/**
+ * Limits as workers get them. Lists are sorted already, and are numbers: of hundreds of thousands of texts each worker
+ * would make a copy, while its connections wait. Plain data.
+ */
 export interface ServerLimits {
-  readonly config: LimitsConfig;
+  readonly config: LimitsRules;
   readonly allow: CidrRanges | undefined;
   readonly deny: CidrRanges | undefined;
   readonly networks: CidrRanges | undefined;
@@ -125,16 +131,16 @@ function capacityFor({ config, maxConnections }: LimitsParts): number {
   return config.perSource === undefined ? 1 : maxConnections + IDLE_SOURCES;
 }
 
-function countedAlike({ networks, perSource }: LimitsConfig): string {
+function countedAlike({ networks, perSource }: LimitsRules): string {
   const { ipv4PrefixLength, ipv6PrefixLength } = perSource ?? {};
   return JSON.stringify([networks.map(({ cidr }) => cidr), ipv4PrefixLength, ipv6PrefixLength]);
 }
 
 function withLists(config: LimitsConfig, generation: number, memory: LimitsMemory): ServerLimits {
-  const { allow, deny, networks } = config;
-  const blocks = networks.map(({ cidr }) => cidr);
+  const { allow, deny, ...rules } = config;
+  const blocks = rules.networks.map(({ cidr }) => cidr);
   return {
-    config,
+    config: rules,
     allow: allow && cidrRanges(allow),
     deny: deny.length === 0 ? undefined : cidrRanges(deny),
     networks: blocks.length === 0 ? undefined : cidrRanges(blocks),

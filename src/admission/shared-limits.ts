@@ -1,9 +1,8 @@
 // The limits of a server that hold for the whole process: looked at and taken in one step, under one lock, so that no
 // number of workers lets in one too many, and a connection that one rule refuses takes nothing of another.
-import type { LimitsConfig } from "../config/types.ts";
 import { CidrMap, NO_BLOCK } from "../lib/cidr-map.ts";
 import { type IpFamily, maskWords } from "../lib/ip-words.ts";
-import { LimitsHead, type ServerLimits } from "./limits-memory.ts";
+import { LimitsHead, type LimitsRules, type ServerLimits } from "./limits-memory.ts";
 import { Refusals } from "./refusals.ts";
 import { RULE_NUMBERS } from "./rules.ts";
 import { SharedLock } from "./shared-lock.ts";
@@ -33,7 +32,7 @@ export function ruleOf(refusal: number): number {
 export class SharedLimits {
   readonly refusals: Refusals;
   readonly sources: SourceTable;
-  readonly #config: LimitsConfig;
+  readonly #config: LimitsRules;
   readonly #worker: number;
   readonly #lock: SharedLock;
   readonly #head: LimitsHead;
