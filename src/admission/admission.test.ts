@@ -6,6 +6,7 @@ import type { LimitsConfig } from "../config/types.ts";
 import type { Admission } from "./admission.ts";
 import { changedServerLimits } from "./limits-memory.ts";
 import { SharedLimits } from "./shared-limits.ts";
+import { NO_TICKET, type Taken } from "./ticket.ts";
 
 function setup(config: Partial<LimitsConfig>, workers = 1) {
   const clock = new FakeClock();
@@ -16,7 +17,14 @@ function setup(config: Partial<LimitsConfig>, workers = 1) {
     const answer = admission.admit(ip);
     return typeof answer === "string" ? answer : "in";
   };
-  return { clock, all, admission, outcome, ...rest };
+  /** A connection that is let in: what it has taken. */
+  const enter = (ip: string, by = admission): Taken => {
+    const taken = { ticket: NO_TICKET, generation: 0 };
+    const answer = by.admit(ip);
+    if (typeof answer === "number") by.keep(taken, answer);
+    return taken;
+  };
+  return { clock, all, admission, outcome, enter, ...rest };
 }
 
 describe("allow and deny", () => {
@@ -46,10 +54,10 @@ describe("allow and deny", () => {
 
 describe("limits of sources", () => {
   test("hold for each source alone, and places come free", () => {
-    const { admission, outcome, limits } = setup({ perSource: perSource(2) });
-    const first = admission.admit("10.0.0.1");
+    const { admission, outcome, enter, limits } = setup({ perSource: perSource(2) });
+    const first = enter("10.0.0.1");
     expect(["10.0.0.1", "10.0.0.1", "10.0.0.2"].map(outcome)).toEqual(["in", "source_limit", "in"]);
-    if (typeof first === "number") admission.leave(first);
+    admission.leave(first);
     expect(["10.0.0.1", "10.0.0.1"].map(outcome)).toEqual(["in", "source_limit"]);
     const shared = new SharedLimits(limits, 1);
     expect(shared.sources.busiest(1)[0]?.connections).toBe(2);
@@ -71,10 +79,10 @@ describe("limits of sources", () => {
   });
 
   test("know a source's rate when it has no connection any more", () => {
-    const { clock, admission, outcome } = setup({
+    const { clock, admission, outcome, enter } = setup({
       perSource: perSource(Number.POSITIVE_INFINITY, { perSec: 10, burst: 2 }),
     });
-    for (const ip of ["10.0.0.1", "10.0.0.1"]) admission.leave(Number(admission.admit(ip)));
+    for (const ip of ["10.0.0.1", "10.0.0.1"]) admission.leave(enter(ip));
     expect(["10.0.0.1", "10.0.0.2"].map(outcome)).toEqual(["rate_limited", "in"]);
     clock.advance(100);
     expect(["10.0.0.1", "10.0.0.1"].map(outcome)).toEqual(["in", "rate_limited"]);
@@ -97,9 +105,9 @@ describe("limits of networks", () => {
   });
 
   test("are given back to all blocks around", () => {
-    const { admission, outcome } = setup({ networks, perSource: perSource(9) });
-    const tickets = ["10.1.0.1", "10.1.0.2", "10.2.0.1"].map((ip) => Number(admission.admit(ip)));
-    for (const ticket of tickets) admission.leave(ticket);
+    const { admission, outcome, enter } = setup({ networks, perSource: perSource(9) });
+    const sessions = ["10.1.0.1", "10.1.0.2", "10.2.0.1"].map((ip) => enter(ip));
+    for (const taken of sessions) admission.leave(taken);
     const again = ["10.1.0.1", "10.1.0.1", "10.2.0.1", "10.2.0.1"];
     expect(again.map(outcome)).toEqual(["in", "in", "in", "source_limit"]);
   });
@@ -152,7 +160,7 @@ describe("limits together", () => {
       fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
         const { clock, all, limits } = setup(config, 3);
         const control = new SharedLimits(limits, 3);
-        let open: { worker: number; ip: string; ticket: number }[] = [];
+        let open: { worker: number; ip: string; taken: Taken }[] = [];
         const entered: number[] = [];
         const countOf = (prefix: string) => open.filter(({ ip }) => ip.startsWith(prefix)).length;
         for (const { worker, ip, what, gapMs } of steps) {
@@ -164,11 +172,13 @@ describe("limits together", () => {
             if (isFull) expect(ticket).toBe("source_limit");
             if (typeof ticket !== "number") continue;
             entered.push(clock.now());
-            open.push({ worker, ip, ticket });
+            const taken = { ticket: NO_TICKET, generation: 0 };
+            all[worker]?.keep(taken, ticket);
+            open.push({ worker, ip, taken });
           } else if (what === "go") {
             const index = open.findIndex((one) => one.worker === worker);
             const [left] = index < 0 ? [] : open.splice(index, 1);
-            if (left !== undefined) all[worker]?.leave(left.ticket);
+            if (left !== undefined) all[worker]?.leave(left.taken);
           } else {
             control.workerDied(worker, clock.now());
             open = open.filter((one) => one.worker !== worker);
@@ -187,29 +197,67 @@ describe("limits together", () => {
 
 describe("other limits for a running server", () => {
   test("go on to count where the counts mean the same", () => {
-    const { admission, outcome, limits } = setup({ perSource: perSource(3) });
-    const tickets = [1, 2, 3].map(() => Number(admission.admit("10.0.0.1")));
+    const { admission, outcome, enter, limits } = setup({ perSource: perSource(3) });
+    const sessions = [1, 2, 3].map(() => enter("10.0.0.1"));
     const parts = limitsParts({ perSource: perSource(2), deny: ["10.6.0.0/16"] });
     const changed = changedServerLimits(limits, parts);
     expect(changed.memory).toBe(limits.memory);
     admission.reconfigure(changed);
     expect(["10.0.0.1", "10.6.0.1"].map(outcome)).toEqual(["source_limit", "denied"]);
-    for (const ticket of tickets) admission.leave(ticket);
+    for (const taken of sessions) admission.leave(taken);
     expect(["10.0.0.1", "10.0.0.1", "10.0.0.1"].map(outcome)).toEqual(["in", "in", "source_limit"]);
   });
 
   test("count anew where they do not, and take nothing from the new counts for old sessions", () => {
-    const { admission, outcome, limits } = setup({ perSource: perSource(1) });
-    const ticket = Number(admission.admit("10.0.0.1"));
+    const { admission, outcome, enter, limits } = setup({ perSource: perSource(1) });
+    const before = enter("10.0.0.1");
     const wide = { ...perSource(1), ipv4PrefixLength: 24 };
     const changed = changedServerLimits(limits, limitsParts({ perSource: wide }));
     expect(changed.memory).not.toBe(limits.memory);
     admission.reconfigure(changed);
     expect(outcome("10.0.0.2")).toBe("in");
-    admission.leave(ticket);
+    admission.leave(before);
     expect(outcome("10.0.0.1")).toBe("source_limit");
     admission.reconfigure(undefined);
     expect(outcome("10.0.0.1")).toBe("in");
+  });
+
+  test.each([
+    ["the server", (rate: LimitsConfig["rate"]) => ({ rate })],
+    ["a source", (rate: LimitsConfig["rate"]) => ({ perSource: perSource(1_000, rate) })],
+    [
+      "a network",
+      (rate: LimitsConfig["rate"]) => ({
+        networks: [{ cidr: "10.0.0.0/8", maxConnections: 1_000, rate }],
+      }),
+    ],
+  ])("raise the rate of %s at once, whatever was taken at the lower one", (_, config) => {
+    const slow = config({ perSec: 1, burst: 60 });
+    const { clock, admission, outcome, limits } = setup(slow);
+    const come = (count: number) =>
+      Array.from({ length: count }, () => outcome("10.0.0.1")).filter((how) => how === "in").length;
+    expect(come(70)).toBe(60);
+    const fast = config({ perSec: 100, burst: 10 });
+    admission.reconfigure(changedServerLimits(limits, limitsParts(fast)));
+    expect(come(1)).toBe(0);
+    clock.advance(50);
+    expect(come(20)).toBe(5);
+    clock.advance(1_000);
+    expect(come(20)).toBe(10);
+  });
+
+  test("tell old sessions from new ones, however often it is counted anew", () => {
+    const { admission, outcome, enter, limits } = setup({ perSource: perSource(1) });
+    const before = enter("10.0.0.1");
+    let changed = limits;
+    for (let change = 1; change <= 512; change += 1) {
+      const width = { ...perSource(1), ipv4PrefixLength: change % 2 === 0 ? 32 : 24 };
+      changed = changedServerLimits(changed, limitsParts({ perSource: width }));
+      admission.reconfigure(changed);
+    }
+    enter("10.0.0.1");
+    admission.leave(before);
+    expect(outcome("10.0.0.1")).toBe("source_limit");
   });
 });
 

@@ -7,7 +7,7 @@ import type { LimitMetrics } from "./metrics.ts";
 import type { LimitReason } from "./reason.ts";
 import { LIMIT_RULES, type LimitRule, RULE_NAMES, RULE_NUMBERS } from "./rules.ts";
 import { ruleOf, SharedLimits } from "./shared-limits.ts";
-import { generationOf, NO_TICKET } from "./ticket.ts";
+import { GONE, NO_TICKET, type Taken } from "./ticket.ts";
 
 /** Whether new connections are turned away because of what the worker bears already. */
 export interface Load {
@@ -45,12 +45,14 @@ export class Admission {
 
   /**
    * Lets a connection from `ip` in and answers a ticket for `leave`, or says why it is refused. An address that is not
-   * known, as of a client that its proxy tells nothing of, is in no list and is no source.
+   * known, as of a client that its proxy tells nothing of, is in no list and is no source. Who is `GONE` is let in by no
+   * server with limits: else whoever is denied could reach endpoints with connections that are reset at once.
    */
   admit(ip: string | undefined): number | LimitReason {
     if (this.#parts.load?.shedding === true) return this.#shed();
     const shared = this.#shared;
     if (shared === undefined) return NO_TICKET;
+    if (ip === GONE) return "client_left";
     const family = ip === undefined ? 0 : readIpWords(ip, this.#words);
     const nowMs = this.#nowMs();
     const listed = family === 0 ? -1 : this.#ruleOfLists(family);
@@ -63,10 +65,16 @@ export class Admission {
     return this.#isDryRun ? NO_TICKET : LIMIT_RULES[name];
   }
 
+  /** Writes down what a session has taken, right after `admit` has answered the ticket. */
+  keep(taken: Taken, ticket: number): void {
+    taken.ticket = ticket;
+    taken.generation = this.#generation;
+  }
+
   /** Gives back what a session had taken. */
-  leave(ticket: number): void {
+  leave({ ticket, generation }: Taken): void {
     // Those of limits that were counted otherwise are not in today's counts.
-    if (ticket === NO_TICKET || generationOf(ticket) !== this.#generation) return;
+    if (ticket === NO_TICKET || generation !== this.#generation) return;
     this.#shared?.give(ticket, this.#nowMs());
   }
 

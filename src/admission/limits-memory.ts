@@ -3,7 +3,6 @@ import type { LimitsConfig } from "../config/types.ts";
 import { type CidrRanges, cidrRanges } from "../lib/cidr-map.ts";
 import { newRefusals } from "./refusals.ts";
 import { newSourceTable, type SourceTableSize } from "./source-table.ts";
-import { GENERATIONS } from "./ticket.ts";
 
 /** Sources without connections that are remembered for their rates, besides those with connections. */
 const IDLE_SOURCES = 8_192;
@@ -17,13 +16,19 @@ export interface LimitsMemory {
   readonly sourcesSize: SourceTableSize;
 }
 
-/** Limits as workers get them: lists are sorted already, so that no worker stops for that. Plain data. */
+/** What is configured, without the lists of addresses. */
+export type LimitsRules = Omit<LimitsConfig, "allow" | "deny">;
+
+/**
+ * Limits as workers get them. Lists are sorted already, and are numbers: of hundreds of thousands of texts each worker
+ * would make a copy, while its connections wait. Plain data.
+ */
 export interface ServerLimits {
-  readonly config: LimitsConfig;
+  readonly config: LimitsRules;
   readonly allow: CidrRanges | undefined;
   readonly deny: CidrRanges | undefined;
   readonly networks: CidrRanges | undefined;
-  /** Which counts they are, so that nothing is given back to others: see ticket.ts. */
+  /** Which counts they are, so that nothing is given back to others. */
   readonly generation: number;
   readonly memory: LimitsMemory;
 }
@@ -101,7 +106,7 @@ export function newServerLimits(parts: LimitsParts, generation: number): ServerL
   const { config, workers, seed } = parts;
   const sourcesSize = { capacity: capacityFor(parts), workers };
   const cells = HEAD_CELLS + config.networks.length * (1 + workers);
-  return withLists(config, generation % GENERATIONS, {
+  return withLists(config, generation, {
     head: new SharedArrayBuffer(cells * 8),
     refusals: newRefusals(),
     sources: newSourceTable(sourcesSize, seed),
@@ -126,16 +131,16 @@ function capacityFor({ config, maxConnections }: LimitsParts): number {
   return config.perSource === undefined ? 1 : maxConnections + IDLE_SOURCES;
 }
 
-function countedAlike({ networks, perSource }: LimitsConfig): string {
+function countedAlike({ networks, perSource }: LimitsRules): string {
   const { ipv4PrefixLength, ipv6PrefixLength } = perSource ?? {};
   return JSON.stringify([networks.map(({ cidr }) => cidr), ipv4PrefixLength, ipv6PrefixLength]);
 }
 
 function withLists(config: LimitsConfig, generation: number, memory: LimitsMemory): ServerLimits {
-  const { allow, deny, networks } = config;
-  const blocks = networks.map(({ cidr }) => cidr);
+  const { allow, deny, ...rules } = config;
+  const blocks = rules.networks.map(({ cidr }) => cidr);
   return {
-    config,
+    config: rules,
     allow: allow && cidrRanges(allow),
     deny: deny.length === 0 ? undefined : cidrRanges(deny),
     networks: blocks.length === 0 ? undefined : cidrRanges(blocks),

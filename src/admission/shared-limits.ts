@@ -1,9 +1,8 @@
 // The limits of a server that hold for the whole process: looked at and taken in one step, under one lock, so that no
 // number of workers lets in one too many, and a connection that one rule refuses takes nothing of another.
-import type { LimitsConfig } from "../config/types.ts";
 import { CidrMap, NO_BLOCK } from "../lib/cidr-map.ts";
 import { type IpFamily, maskWords } from "../lib/ip-words.ts";
-import { LimitsHead, type ServerLimits } from "./limits-memory.ts";
+import { LimitsHead, type LimitsRules, type ServerLimits } from "./limits-memory.ts";
 import { Refusals } from "./refusals.ts";
 import { RULE_NUMBERS } from "./rules.ts";
 import { SharedLock } from "./shared-lock.ts";
@@ -33,9 +32,8 @@ export function ruleOf(refusal: number): number {
 export class SharedLimits {
   readonly refusals: Refusals;
   readonly sources: SourceTable;
-  readonly #config: LimitsConfig;
+  readonly #config: LimitsRules;
   readonly #worker: number;
-  readonly #generation: number;
   readonly #lock: SharedLock;
   readonly #head: LimitsHead;
   readonly #map: CidrMap | undefined;
@@ -52,7 +50,6 @@ export class SharedLimits {
     const { config, memory, networks } = limits;
     this.#config = config;
     this.#worker = worker;
-    this.#generation = limits.generation;
     this.#head = new LimitsHead(memory);
     this.#lock = new SharedLock(this.#head.cells, worker + 1);
     this.refusals = new Refusals(memory.refusals);
@@ -83,7 +80,7 @@ export class SharedLimits {
     return answer;
   }
 
-  /** Gives back what a ticket of this generation took. */
+  /** Gives back what a ticket of these counts took. */
   give(ticket: number, nowMs: number): void {
     const slot = slotOf(ticket);
     for (let at = networkOf(ticket); at >= 0; at = this.#parentOf(at))
@@ -128,31 +125,39 @@ export class SharedLimits {
     }
     const rule = this.#ruleOfNetworks(network, nowMs);
     if (rule >= 0) return refusedBy(rule);
-    if (this.#serverBucket !== undefined) {
-      if (!this.#serverBucket.allows(head.serverFullAtMs, nowMs))
-        return refusedBy(RULE_NUMBERS.server_rate);
-      head.serverFullAtMs = this.#serverBucket.taken(head.serverFullAtMs, nowMs);
+    const bucket = this.#serverBucket;
+    if (bucket !== undefined) {
+      const fullAtMs = head.serverFullAtMs;
+      const isAllowed = bucket.allows(fullAtMs, nowMs);
+      head.serverFullAtMs = isAllowed
+        ? bucket.taken(fullAtMs, nowMs)
+        : bucket.refused(fullAtMs, nowMs);
+      if (!isAllowed) return refusedBy(RULE_NUMBERS.server_rate);
     }
     for (let at = network; at >= 0; at = this.#parentOf(at)) this.#takeOfNetwork(at, nowMs);
     if (perSource !== undefined && family !== 0) slot = this.#takeOfSource(nowMs);
     if (slot === 0 && network < 0) return NO_TICKET;
-    return ticketOf(this.#generation, slot, network);
+    return ticketOf(slot, network);
   }
 
   /** The rule that refuses a source, or -1. */
   #ruleOfSource(slot: number, maxConnections: number, nowMs: number): number {
     if (this.sources.count(slot) >= maxConnections) return RULE_NUMBERS.source_connections;
-    if (this.#sourceBucket?.allows(this.sources.fullAtMs(slot), nowMs) === false)
-      return RULE_NUMBERS.source_rate;
-    return -1;
+    const bucket = this.#sourceBucket;
+    const fullAtMs = this.sources.fullAtMs(slot);
+    if (bucket === undefined || bucket.allows(fullAtMs, nowMs)) return -1;
+    this.sources.setFullAtMs(slot, bucket.refused(fullAtMs, nowMs));
+    return RULE_NUMBERS.source_rate;
   }
 
   #ruleOfNetworks(network: number, nowMs: number): number {
     for (let at = network; at >= 0; at = this.#parentOf(at)) {
       const { maxConnections, bucket } = this.#networks[at] as Network;
       if (this.#head.networkCount(at) >= maxConnections) return RULE_NUMBERS.network_connections;
-      if (bucket?.allows(this.#head.networkFullAtMs(at), nowMs) === false)
-        return RULE_NUMBERS.network_rate;
+      const fullAtMs = this.#head.networkFullAtMs(at);
+      if (bucket === undefined || bucket.allows(fullAtMs, nowMs)) continue;
+      this.#head.setNetworkFullAtMs(at, bucket.refused(fullAtMs, nowMs));
+      return RULE_NUMBERS.network_rate;
     }
     return -1;
   }

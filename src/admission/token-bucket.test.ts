@@ -6,7 +6,10 @@ import { TokenBucket } from "./token-bucket.ts";
 function passed(bucket: TokenBucket, times: readonly number[]): number[] {
   let fullAtMs = 0;
   return times.filter((nowMs) => {
-    if (!bucket.allows(fullAtMs, nowMs)) return false;
+    if (!bucket.allows(fullAtMs, nowMs)) {
+      fullAtMs = bucket.refused(fullAtMs, nowMs);
+      return false;
+    }
     fullAtMs = bucket.taken(fullAtMs, nowMs);
     return true;
   });

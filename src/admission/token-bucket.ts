@@ -14,15 +14,25 @@ const ROUNDING_MS = 1e-6;
 export class TokenBucket {
   readonly #intervalMs: number;
   readonly #toleranceMs: number;
+  readonly #emptyMs: number;
 
   constructor({ perSec, burst }: Rate) {
     this.#intervalMs = 1000 / perSec;
     this.#toleranceMs = (burst - 1) * this.#intervalMs + ROUNDING_MS;
+    this.#emptyMs = burst * this.#intervalMs;
   }
 
   /** Whether one more may pass at `nowMs`. A bucket begins with `fullAtMs` 0. */
   allows(fullAtMs: number, nowMs: number): boolean {
     return fullAtMs - nowMs <= this.#toleranceMs;
+  }
+
+  /**
+   * `fullAtMs` of a bucket that lets nobody pass: no later than that of an empty one. It is later where the rate was lower
+   * before; without this a higher one would be felt only when the debt of the lower is over.
+   */
+  refused(fullAtMs: number, nowMs: number): number {
+    return Math.min(fullAtMs, nowMs + this.#emptyMs);
   }
 
   /** `fullAtMs` once one has passed. */

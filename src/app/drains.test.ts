@@ -159,6 +159,7 @@ describe("Drains of unhealthy endpoints", () => {
       { type: "end-sessions", selector: { endpoints: [1, 2] }, reason: "endpoint_unhealthy" },
     ]);
     drains.demoted(WEB, [3], "drain", DRAIN);
+    expect(sent.at(-2)).toMatchObject({ type: "cut-connections", endpoints: [3] });
     expect(sent.at(-1)).toMatchObject({
       selector: { endpoints: [3] },
       how: { kind: "drain", windowMs: 1_000 },

@@ -104,10 +104,11 @@ export class Drains {
   ): Ending {
     const count = `${endpoints.length} unhealthy ${endpoints.length === 1 ? "endpoint" : "endpoints"}`;
     const what = `${count} of ${path}`;
+    // First those that no session has yet: one that is being made would stay where it may not be.
+    this.#parts.broadcast({ type: "cut-connections", destination: id, endpoints });
     if (kind === "drain") {
       return this.#parts.sessions.end({ endpoints }, { ...config, kind }, "drained", what);
     }
-    this.#parts.broadcast({ type: "cut-connections", destination: id, endpoints });
     return this.#parts.sessions.end({ endpoints }, { kind }, "endpoint_unhealthy", what);
   }
 

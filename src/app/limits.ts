@@ -1,5 +1,6 @@
 // The limits of the process as the composition root makes them: of servers, and against overload.
 import { newOverloadBoard, OverloadBoard } from "../admission/overload-board.ts";
+import { DEFAULTS } from "../config/defaults.ts";
 import type { Config } from "../config/types.ts";
 import { type LimitedServer, Limits } from "../control/limits.ts";
 import { formatAddress } from "../lib/address.ts";
@@ -77,7 +78,11 @@ export function limitedServer({ id, router, config, socket }: BoundServer): Limi
     router,
     address: formatAddress(socket),
     config: config.limits,
-    // Whatever the configuration says, connections take two descriptors each.
-    maxConnections: Math.min(config.maxConcurrency, openFilesLimit() >> 1),
+    // Never fewer than by default, so that what is counted goes on when a lower maxConcurrency is raised: a larger table
+    // takes only room that is not used. Whatever the configuration says, connections take two descriptors each.
+    maxConnections: Math.min(
+      Math.max(config.maxConcurrency, DEFAULTS.server.maxConcurrency),
+      openFilesLimit() >> 1,
+    ),
   };
 }

@@ -48,8 +48,8 @@ export class EndpointLimit {
   constructor(parts: EndpointLimitParts) {
     this.#parts = parts;
     this.#max = parts.max;
-    // Connections that were made without a limit take their places now. A probe that is under way is taken for one.
-    for (const { slots, row } of parts.pool.endpoints) slots.adopt(row.ownLoad);
+    // Connections that were made without a limit take their places now.
+    for (const { slots, row, probes } of parts.pool.endpoints) slots.adopt(row.ownLoad - probes);
     this.#queue = new WaitQueue(parts.clock, parts.metrics);
   }
 

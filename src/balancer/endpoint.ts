@@ -54,6 +54,8 @@ export class Endpoint implements Located, Timed {
   enabled: boolean;
   pickerIndex = -1;
   state: EndpointState = "ready";
+  /** Connections of the Prober, which take no place: a part of this worker's load. */
+  probes = 0;
   /** Owned by the Ejector; undefined while there is nothing to remember. */
   accrual: Accrual | undefined;
   /** Number of its last failure, see FailureOrder; 0 if this worker has reached it since, or never failed to. */

@@ -23,13 +23,17 @@ export class Prober {
   readonly #preamble: Uint8Array | undefined;
   readonly #watches = new Set<Watch>();
 
-  /** `preamble`: what endpoints are told first of all. */
+  /** `preamble`: what endpoints are told first of all. `underWay`: probes by endpoint, those of earlier probers too. */
   constructor(
     context: ConnectionContext,
     observer: ProbeObserver,
     preamble: Uint8Array | undefined,
   ) {
-    this.#context = context;
+    const onConnectionEnd = (endpoint: Endpoint): void => {
+      endpoint.probes -= 1;
+      context.onConnectionEnd(endpoint);
+    };
+    this.#context = { ...context, onConnectionEnd };
     this.#observer = observer;
     this.#preamble = preamble;
   }
@@ -43,6 +47,7 @@ export class Prober {
       onFailed: (_connection, failure, detail) =>
         this.#observer.onProbeFailed(endpoint, failure, detail),
     });
+    endpoint.probes += 1;
     connection.start(this.#preamble);
   }
 

@@ -184,6 +184,28 @@ describe("Balancer.reconfigure()", () => {
     expect(connector.attempts).toHaveLength(attempts + 3);
   });
 
+  test("takes a probe that is under way for no place when a limit comes", () => {
+    const accrual = afterFailures(1);
+    const { balancer, initial, connector, endpoints, clock } = setup({ accrual });
+    const [a] = endpoints as [Endpoint];
+    while (a.state === "ready") {
+      balancer.acquire(new Client());
+      if (connector.last.target.port === a.target.port) connector.last.fail();
+      connector.last.succeed();
+    }
+    const open = a.load;
+    clock.advance(1_000);
+    const probe = connector.last;
+    const held = (): readonly number[] => [a.load - open, a.slots.held - open];
+    balancer.reconfigure({
+      ...initial,
+      settings: { ...SETTINGS, accrual, maxConnectionsPerEndpoint: 9 },
+    });
+    expect(held()).toEqual([1, 0]);
+    probe.succeed();
+    expect(held()).toEqual([0, 0]);
+  });
+
   test("counts waiters against the new limit", () => {
     const { balancer, initial } = setup();
     balancer.acquire(new Client());

@@ -18,6 +18,9 @@ import { isTerminal, type Output } from "./output.ts";
 import { systemLog } from "./system-log.ts";
 import { quickConfig } from "./quick.ts";
 
+/** A start may wait for a pipe; a reload that waits for ever would keep all others out. */
+const RELOAD_WITHIN_MS = 60_000;
+
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
 export async function run(path: string, output: Output): Promise<number> {
   const frame = openFrame(unrepeatable(path));
@@ -37,7 +40,8 @@ async function load(path: string, output: Output, frame: Frame): Promise<number>
   }
   if (result.warnings.length > 0) output.err(`${formatProblems(result.warnings)}\n`);
   // What a reload would take from standard input is gone.
-  const origin = path === STDIN ? undefined : { path, load: () => loadConfigInChild(path) };
+  const origin =
+    path === STDIN ? undefined : { path, load: () => loadConfigInChild(path, RELOAD_WITHIN_MS) };
   return await serve({ ...result, origin }, output, frame);
 }
 

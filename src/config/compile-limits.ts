@@ -118,7 +118,8 @@ export class LimitsCompiler {
   }
 
   /** Whoever writes both commonly means an exception, which there is not: deny wins. */
-  #warnOfDenied({ allow = [] }: FileLimits, deny: readonly string[], path: ConfigPath): void {
+  #warnOfDenied({ allow }: FileLimits, deny: readonly string[], path: ConfigPath): void {
+    if (allow === undefined) return;
     const denied = deny.flatMap((text) => parseCidr(text) ?? []);
     allow.forEach((text, index) => {
       const block = parseCidr(text);

@@ -12,32 +12,39 @@ const FLAGS = [
   `--tsconfig-override=${ROOT}/tsconfig.json`,
 ];
 
+/** Ends a process that takes too long: no other does. */
+const TOO_LONG = "SIGALRM";
+const FAILED = "the process that loads the configuration failed";
+
 /** The loading process ended without an answer: a fault of the program, not of the configuration. */
 export class ConfigLoaderError extends Error {
   readonly code = "CONFIG_LOADER_FAILED";
   /** Whether the system would not start the process, or Bun gave up in it: both for want of threads or memory. */
   readonly lacksThreads: boolean;
 
-  constructor(cause: unknown, lacksThreads = false) {
-    super("the process that loads the configuration failed", { cause });
+  constructor(cause: unknown, lacksThreads = false, message = FAILED) {
+    super(message, { cause });
     this.name = "ConfigLoaderError";
     this.lacksThreads = lacksThreads;
   }
 }
 
 /**
- * Loads the file at `path`; `-` is standard input, which the process inherits.
+ * Loads the file at `path`; `-` is standard input, which the process inherits. What takes longer than `withinMs` is given
+ * up: nobody may ever write into a pipe. Without it there is no limit.
  * @throws {ConfigLoaderError} when the process fails. A wrong or missing file is a result, not an error.
  */
-export async function loadConfigInChild(path: string): Promise<LoadResult> {
+export async function loadConfigInChild(path: string, withinMs?: number): Promise<LoadResult> {
   const command = [process.execPath, ...FLAGS, `${import.meta.dir}/load-child.ts`, path];
-  const child = start(command);
+  const child = start(command, withinMs);
   const [answer, complaint] = await Promise.all([child.stdout.bytes(), child.stderr.text()]);
   const exitCode = await child.exited;
   const [, , , lifeline] = child.stdio;
   if (typeof lifeline === "number") closeSync(lifeline);
   // Bun calls abort() where it cannot make a thread, and writes a page about it, which is none of the reader's business.
   if (child.signalCode === "SIGABRT") throw new ConfigLoaderError(complaint, true);
+  if (withinMs !== undefined && child.signalCode === TOO_LONG)
+    throw new ConfigLoaderError(undefined, false, tooLong(withinMs));
   if (exitCode !== 0) throw new ConfigLoaderError(`exit code ${exitCode}: ${complaint}`);
   try {
     return deserialize(answer.buffer) as LoadResult;
@@ -46,11 +53,21 @@ export async function loadConfigInChild(path: string): Promise<LoadResult> {
   }
 }
 
-function start(command: string[]) {
+function tooLong(withinMs: number): string {
+  return (
+    `reading the configuration takes longer than ${withinMs / 1000} s: is one of the files that it names a pipe, or on a ` +
+    "file system that does not answer?"
+  );
+}
+
+function start(command: string[], withinMs: number | undefined) {
   try {
     // The last pipe carries nothing: it closes with this process, and the child, which may be waiting for a file, ends
     // too.
-    return Bun.spawn(command, { stdio: ["inherit", "pipe", "pipe", "pipe"] });
+    return Bun.spawn(command, {
+      stdio: ["inherit", "pipe", "pipe", "pipe"],
+      ...(withinMs === undefined ? {} : { timeout: withinMs, killSignal: TOO_LONG }),
+    });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     throw new ConfigLoaderError(error, code === "EAGAIN" || code === "ENOMEM");

@@ -180,6 +180,12 @@ describe("loadConfigInChild()", () => {
     expect(result).toMatchObject({ ok: false, reason: "unreadable" });
   });
 
+  test("gives up what takes too long, and says what may be the reason", async () => {
+    const tooLong = loadConfigInChild(fifo("never"), 300);
+    await expect(tooLong).rejects.toThrow("takes longer than 0.3 s: is one of the files");
+    expect(await loadConfigInChild(write("in-time.yml", GOOD), 60_000)).toMatchObject({ ok: true });
+  });
+
   test("reads standard input on the thread that has it", async () => {
     const script = `
       const { loadConfigInChild } = await import(${JSON.stringify(join(import.meta.dir, "load-in-child.ts"))});

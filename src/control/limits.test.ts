@@ -33,10 +33,17 @@ function setup(config: Partial<LimitsConfig>) {
     for (let count = 0; count < times; count += 1)
       worker.note(words, readIpWords(ip, words), RULE_NUMBERS.deny, clock.now() + 500);
   };
-  return { clock, limits, lines, server, take, refuse };
+  return { clock, sent, limits, lines, server, take, refuse };
 }
 
 describe("Limits", () => {
+  test("tell workers lists of addresses as numbers, not as texts", () => {
+    const { sent } = setup({ deny: ["10.0.0.0/8"], allow: ["11.0.0.0/8"] });
+    expect([sent.deny?.values4.length, sent.allow?.values4.length]).toEqual([2, 2]);
+    expect(JSON.stringify(sent)).not.toContain("10.0.0.0");
+    expect(JSON.stringify(sent)).not.toContain("11.0.0.0");
+  });
+
   test("say who is refused and who has most connections", () => {
     const { limits, take, refuse, clock } = setup({ perSource: perSource(9) });
     refuse("10.0.0.1", 3);

@@ -2,6 +2,7 @@
 // who is refused, and the log of it.
 import {
   changedServerLimits,
+  type LimitsRules,
   newServerLimits,
   type ServerLimits,
 } from "../admission/limits-memory.ts";
@@ -86,7 +87,7 @@ interface Entry {
 export class Limits {
   readonly #parts: LimitsParts;
   readonly #entries = new Map<number, Entry>();
-  /** The next generation of a server's limits, also of one that has none now: see admission/ticket.ts. */
+  /** The next generation of a server's limits, also of one that has none now: see `ServerLimits`. */
   readonly #generations = new Map<number, number>();
   #cancel: Cancel | undefined;
 
@@ -200,7 +201,7 @@ export class Limits {
 }
 
 /** An address, or a block with its length. */
-function sourceText(words: readonly number[], { perSource }: LimitsConfig): string {
+function sourceText(words: readonly number[], { perSource }: LimitsRules): string {
   const bytes = wordsToBytes(words);
   const isIpv4 = bytes.length === 4;
   const length = isIpv4 ? (perSource?.ipv4PrefixLength ?? 32) : (perSource?.ipv6PrefixLength ?? 64);

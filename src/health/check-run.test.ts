@@ -10,6 +10,7 @@ import type { CheckResult, FailureCause } from "./health-state.ts";
 
 /** Says hello, and takes the turn that a test wants when it is answered. */
 class Hello implements Dialogue {
+  heardBytes = 0;
   readonly #answer: Turn;
 
   constructor(answer: Turn) {
@@ -20,7 +21,8 @@ class Hello implements Dialogue {
     return { next: "wait", send: Buffer.from("hello") };
   }
 
-  onData(): Turn {
+  onData(bytes: Uint8Array): Turn {
+    this.heardBytes += bytes.length;
     return this.#answer;
   }
 
@@ -89,6 +91,15 @@ describe("CheckRun", () => {
     socket.receive("x");
     expect(results).toMatchObject([{ cause: "unexpected" }]);
     expect(socket.state).toBe("closed");
+  });
+
+  test("takes an answer at the beginning of more than it listens to", () => {
+    const dialogue = new Hello({ next: "passed" });
+    const { connector, results } = setup({ next: "wait" }, { newDialogue: () => dialogue });
+    const socket = connector.last.succeed();
+    socket.receive("x".repeat(200_000));
+    expect(results).toEqual([{ passed: true }]);
+    expect([dialogue.heardBytes, socket.state]).toEqual([65_536, "closed"]);
   });
 
   test("tells of a peer that leaves, resets, or takes nothing", () => {

@@ -157,6 +157,8 @@ export class DestinationHealth {
     if (member.healthy) return;
     this.#unhealthyCount += 1;
     destination.setHealth(address, false);
+    // Found so already, for another destination.
+    if (membership.state.verdict === "unhealthy") this.#demote(address);
   }
 
   #onResult(result: CheckResult, tookMs: number): void {
@@ -169,15 +171,21 @@ export class DestinationHealth {
     const member = this.#members.get(key);
     if (member === undefined) return;
     const healthy = this.#isFound(member);
-    if (healthy === member.healthy) return;
-    member.healthy = healthy;
-    this.#turned[healthy ? "healthy" : "unhealthy"].add(1);
-    this.#unhealthyCount += healthy ? -1 : 1;
-    this.#showCounts();
+    if (healthy !== member.healthy) {
+      member.healthy = healthy;
+      this.#turned[healthy ? "healthy" : "unhealthy"].add(1);
+      this.#unhealthyCount += healthy ? -1 : 1;
+      this.#showCounts();
+      // First that it gets no more, then what becomes of those that it has.
+      this.#parts.destination.setHealth(address, healthy);
+    }
+    // One that was unhealthy only until it was checked may have connections of before: these checks may be new by a reload.
+    if (!healthy) this.#demote(address);
+  }
+
+  #demote(address: CheckedAddress): void {
     const { destination, settings, onDemoted } = this.#parts;
-    // First that it gets no more, then what becomes of those that it has.
-    destination.setHealth(address, healthy);
-    if (healthy || settings.onUnhealthy === "keep") return;
+    if (settings.onUnhealthy === "keep") return;
     const ids = destination.idsOf(address);
     if (ids.length > 0) onDemoted(ids, settings.onUnhealthy);
   }

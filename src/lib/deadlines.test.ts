@@ -64,3 +64,14 @@ test("DeadlineQueue that is stopped runs nothing and holds no timer", () => {
   expect(ran).toEqual([]);
   expect(clock.pending).toBe(0);
 });
+
+test("DeadlineQueue gives others a turn among thousands that fall due at once", () => {
+  const { clock, ran, set } = setup(100);
+  for (let count = 0; count < 1_000; count += 1) set(String(count));
+  let ranBefore = 0;
+  clock.after(100, () => (ranBefore = ran.length));
+  clock.advance(100);
+  expect(ranBefore).toBeLessThan(500);
+  expect(ran).toEqual(Array.from({ length: 1_000 }, (_, count) => String(count)));
+  expect(clock.pending).toBe(0);
+});

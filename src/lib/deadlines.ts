@@ -2,6 +2,9 @@
 // a list in place of a timer each. One timer serves the list.
 import type { Cancel, Clock } from "./clock.ts";
 
+/** So many run in one go, then others have their turn: thousands that were set at once fall due at once. */
+const MOST_AT_ONCE = 256;
+
 /** One deadline that has been set. */
 export class Deadline {
   /** Owned by the queue. */
@@ -80,16 +83,21 @@ export class DeadlineQueue {
   #expire(): void {
     this.#cancel = undefined;
     const nowMs = this.#clock.now();
-    for (
-      let first = this.#first;
-      first !== undefined && first.dueMs <= nowMs;
-      first = this.#first
-    ) {
+    for (let count = 0; count < MOST_AT_ONCE; count += 1) {
+      const first = this.#first;
+      if (first === undefined || first.dueMs > nowMs) break;
       this.clear(first);
       first.runner.onDeadline();
     }
-    // What was set meanwhile may have armed the timer already.
-    if (this.#first === undefined || this.#cancel !== undefined) return;
-    this.#cancel = this.#clock.after(this.#first.dueMs - this.#clock.now(), () => this.#expire());
+    this.#arm();
+  }
+
+  /** For what is first now: what was set meanwhile may have armed the timer already, for when that is due. */
+  #arm(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#first === undefined) return;
+    const leftMs = this.#first.dueMs - this.#clock.now();
+    this.#cancel = this.#clock.after(Math.max(0, leftMs), () => this.#expire());
   }
 }

@@ -17,6 +17,16 @@ describe("sameData()", () => {
     expect(sameData({ tls: undefined }, { tls: null })).toBe(false);
   });
 
+  test("looks no further than the first difference", () => {
+    const trap = {
+      get value(): never {
+        throw new Error("looked at");
+      },
+    };
+    expect(sameData([1, trap], [2, trap])).toBe(false);
+    expect(sameData({ list: [1], trap }, { list: [], trap: {} })).toBe(false);
+  });
+
   test("says of any data that it is the same as its copy", () => {
     fc.assert(fc.property(fc.jsonValue(), (value) => sameData(value, structuredClone(value))));
   });

@@ -4,8 +4,11 @@
 export function sameData(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  return changedKeys(a, b).length === 0 && lengthOf(a) === lengthOf(b);
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && sameList(a, b);
+  }
+  for (const key of Object.keys(a)) if (!sameData(at(a, key), at(b, key))) return false;
+  return Object.keys(b).every((key) => Object.hasOwn(a, key) || at(b, key) === undefined);
 }
 
 /** The keys, in their order, whose values differ. */
@@ -18,6 +21,11 @@ function at(value: object, key: string): unknown {
   return Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
 }
 
-function lengthOf(value: object): number | undefined {
-  return Array.isArray(value) ? value.length : undefined;
+/** Lists of addresses have hundreds of thousands of entries, and are compared several times in a reload. */
+function sameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) {
+    if (!sameData(a[index], b[index])) return false;
+  }
+  return true;
 }

@@ -1,5 +1,5 @@
 // What can be told of a session, for those who look for sessions and for its end.
-import { NO_TICKET } from "../admission/ticket.ts";
+import { NO_TICKET, type Taken } from "../admission/ticket.ts";
 import type { EndpointConnection } from "../balancer/connection.ts";
 import { formatAddress } from "../lib/address.ts";
 import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
@@ -33,20 +33,24 @@ export interface SessionFacts {
 }
 
 /** What few sessions have: fields of its own cost every session. */
-export interface SessionExtras {
+export interface SessionExtras extends Taken {
   /** Address of the peer, for the line of the log at the end, when the socket no longer tells. */
   client: string | undefined;
   /** What the client's proxy has told of it. */
   received: ProxyHeader | undefined;
   /** What the endpoint is told of the client. */
   outgoing: OutgoingHeader | undefined;
-  /** What it has taken of the server's limits. */
-  ticket: number;
 }
 
 /** Of a session that has nothing of it yet. */
 export function noExtras(): SessionExtras {
-  return { client: undefined, received: undefined, outgoing: undefined, ticket: NO_TICKET };
+  return {
+    client: undefined,
+    received: undefined,
+    outgoing: undefined,
+    ticket: NO_TICKET,
+    generation: 0,
+  };
 }
 
 /** Address of the client, as the header told it where there was one. */

@@ -44,6 +44,21 @@ describe("Session of a server with limits", () => {
     expect(all.clock.pending).toBe(0);
   });
 
+  test.each([false, true])(
+    "reaches no endpoint for a client that has reset it already (header: %p)",
+    (header) => {
+      const all = world(
+        { deny: ["203.0.113.0/24"], rate: { perSec: 1, burst: 1 } },
+        header ? { incoming: incoming(false) } : {},
+      );
+      for (let count = 0; count < 3; count += 1) expect(all.accept(undefined).state).toBe("reset");
+      expect(all.connector.attempts).toHaveLength(0);
+      expect([reasons(all, "client_left"), all.server.active]).toEqual([3, 0]);
+      // Nor does it take anything from others.
+      expect(all.accept("198.51.100.1").state).toBe("open");
+    },
+  );
+
   test("gives its place back when it ends, however it ends", () => {
     const all = world({ perSource: perSource(1) });
     const first = all.accept("203.0.113.9");

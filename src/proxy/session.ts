@@ -1,5 +1,5 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
-import { NO_TICKET } from "../admission/ticket.ts";
+import { GONE, NO_TICKET } from "../admission/ticket.ts";
 import { EndpointConnection } from "../balancer/connection.ts";
 import { type RefuseReason, Wait, type Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
@@ -85,8 +85,8 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     const { socket } = this.#downstream;
     reportStart(metrics);
     // Whoever is refused costs no more than this. With a header it is not known yet who comes.
-    if (incoming === undefined && !this.#isAdmitted(admission && socket && peerAddress(socket)))
-      return this.#downstream;
+    const peer = admission && ((socket && peerAddress(socket)) ?? GONE);
+    if (incoming === undefined && !this.#isAdmitted(peer)) return this.#downstream;
     this.#deadline = connectDeadlines.set(this);
     if (incoming !== undefined) return this.#startWith(incoming);
     this.#proceed();
@@ -270,7 +270,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
         this.#innerDeadline = headerDeadlines.set(this);
         return new IncomingHeader(this);
       case "none":
-        if (!this.#isAdmitted(peer)) return this.#downstream;
+        if (!this.#isAdmitted(peer ?? GONE)) return this.#downstream;
         if (settings.tls && socket !== undefined) {
           this.#beginTls(socket, NOTHING);
           return NOBODY;
@@ -287,12 +287,13 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   /** Asks the server's limits once the client's address is known; a session that they refuse has ended. */
   #isAdmitted(ip: string | undefined): boolean {
-    const answer = this.#context.admission?.admit(ip) ?? NO_TICKET;
+    const { admission } = this.#context;
+    const answer = admission?.admit(ip) ?? NO_TICKET;
     if (typeof answer === "string") {
       this.destroy(answer);
       return false;
     }
-    if (answer !== NO_TICKET) this.#extra().ticket = answer;
+    if (answer !== NO_TICKET) admission?.keep(this.#extra(), answer);
     return true;
   }
 
@@ -391,8 +392,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    const ticket = this.#extras?.ticket ?? NO_TICKET;
-    if (ticket !== NO_TICKET) this.#context.admission?.leave(ticket);
+    if (this.#extras !== undefined) this.#context.admission?.leave(this.#extras);
     const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
     reportEnd(this.#context, reason, this.facts(), this.#extras);
     this.#context.onEnd(this);

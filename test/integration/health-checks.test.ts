@@ -7,6 +7,7 @@ import { proxyTo, proxyWith } from "../support/peers/proxy-config.ts";
 import { PythonSockets } from "../support/peers/python-sockets.ts";
 import { has } from "../support/peers/tools.ts";
 import { Product } from "../support/product.ts";
+import { reloadWith } from "../support/reload.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(40_000);
@@ -41,6 +42,28 @@ describe.skipIf(!has("python3"))("healthCheck", () => {
   });
 
   afterAll(() => python[Symbol.asyncDispose]());
+
+  test("checks that a reload brings end connections of before to endpoints that they find unhealthy", async () => {
+    const [a, b] = await Promise.all([python.serve("greet", "a"), python.serve("greet", "b")]);
+    const config = (client: Readonly<Record<string, unknown>>) =>
+      proxyTo({ to: [a.port, b.port], client });
+    await using product = await Product.start(config({}));
+    const crowd = await python.crowd(product.port(), 10);
+    const { lines } = await crowd.lines(15);
+    expect(Object.keys(lines).toSorted()).toEqual(["a", "b"]);
+    // As roles do: unhealthy until a check has passed, and cut.
+    const healthCheck = { kind: "exchange", expect: "a", ...FAST };
+    const more = { initially: "unhealthy", onUnhealthy: "cut" };
+    expect(
+      (await reloadWith(product, config({ healthCheck: { ...healthCheck, ...more } }))).result,
+    ).toBe("applied");
+    const cut = { reason: "endpoint_unhealthy" };
+    await until("those to b are gone", async () => {
+      return (await product.metric("l5d_srv_close_reason_total", cut)) === lines["b"];
+    });
+    expect(await product.metric("l5d_srv_active")).toBe(lines["a"]);
+    await crowd.end("fin");
+  });
 
   test("tcp: an endpoint that is down gets no connection, before any client has tried it; it comes back", async () => {
     const [a, b] = await Promise.all([python.serve("greet", "a"), python.serve("greet", "b")]);

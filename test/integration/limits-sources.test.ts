@@ -151,6 +151,25 @@ describe.skipIf(!has("python3"))("limits of those who connect", () => {
     expect(await direct.lines(15)).toMatchObject({ lines: { a: 1 }, ends: { ECONNRESET: 2 } });
   });
 
+  test("clients who reset before they are accepted reach no endpoint, denied as they are", async () => {
+    const backend = await python.serve("greet", "a");
+    await using product = await start(backend.port, { deny: [`${THERE}/32`] });
+    // They have no address any more by which to deny them.
+    product.process.kill("SIGSTOP");
+    const crowd = await python.crowd(product.port(), 50, THERE);
+    await crowd.end("reset");
+    product.process.kill("SIGCONT");
+    await until("all are gone", async () => {
+      const page = await readings(product);
+      return page.sum("l5d_srv_accepts_total") === 50 && page.sum("l5d_srv_active") === 0;
+    });
+    const page = await readings(product);
+    expect(page.sum("l5d_srv_close_reason_total", { reason: "client_left" })).toBe(50);
+    expect(page.sum("l5d_balancer_connection_attempts_total")).toBe(0);
+    expect((await python.visit(product.port(), 1)).lines).toEqual({ a: 1 });
+    expect((await backend.stats()).accepted).toBe(1);
+  });
+
   test("a dry run refuses nobody, and tells who would have been", async () => {
     const backend = await python.serve("greet", "a");
     const limits = { perSource: { maxConnections: 2 }, deny: [`${THERE}/32`], dryRun: true };

@@ -36,6 +36,16 @@ test("ConfigWatch tells of a change once, when it is the same at two looks", () 
   expect(changesAfter(10_000)).toBe(1);
 });
 
+test("ConfigWatch tells of a file that never stays the same every ten seconds", () => {
+  const { stamps, watch, changesAfter } = setup();
+  watch.set(true);
+  const changes = Array.from({ length: 30 }, (_, second) => {
+    stamps.set("/b", `version ${second}`);
+    return changesAfter(1_000);
+  });
+  expect([8, 9, 18, 19, 29].map((second) => changes[second])).toEqual([0, 1, 1, 2, 3]);
+});
+
 test("ConfigWatch says nothing of a file that is soon as it was", () => {
   const { stamps, watch, changesAfter } = setup();
   watch.set(true);

@@ -5,6 +5,8 @@ import { type FileStamp, fileStamp } from "../../lib/file-stamp.ts";
 
 /** Between two looks. A change counts once two looks have seen the same: files are not always written at once. */
 const LOOK_EVERY_MS = 1_000;
+/** After so many looks it counts in any case: a list that is written anew all the time would never be taken over. */
+const MOST_LOOKS = 10;
 
 export interface ConfigWatchParts {
   readonly clock: Clock;
@@ -18,6 +20,8 @@ export class ConfigWatch {
   #files: readonly FileStamp[] = [];
   /** What the last look has seen, where that is not what was loaded. */
   #seen: string | undefined;
+  /** Looks in a row that have seen something else than what was loaded. */
+  #looks = 0;
   #cancel: Cancel | undefined;
 
   constructor(parts: ConfigWatchParts) {
@@ -27,7 +31,7 @@ export class ConfigWatch {
   /** These are the files that were loaded, or tried to be, as they were then. */
   expect(files: readonly FileStamp[]): void {
     this.#files = files;
-    this.#seen = undefined;
+    this.#forget();
   }
 
   /** Looks from now on, or no more. */
@@ -42,16 +46,22 @@ export class ConfigWatch {
     const now = this.#files.map(({ path }) => stampOf(path));
     const seen = textOf(now);
     if (seen === textOf(this.#files)) {
-      this.#seen = undefined;
+      this.#forget();
       return;
     }
-    if (seen !== this.#seen) {
+    this.#looks += 1;
+    if (seen !== this.#seen && this.#looks < MOST_LOOKS) {
       this.#seen = seen;
       return;
     }
     // Told once, whatever comes of it: a file that cannot be used is not tried again until it changes.
     this.expect(now);
     this.#parts.onChange();
+  }
+
+  #forget(): void {
+    this.#seen = undefined;
+    this.#looks = 0;
   }
 }
 
