@@ -18,6 +18,10 @@ import type { Servers } from "./servers.ts";
 
 /** A list is built in one go, during which nothing else happens on this worker. */
 const MOST_ROWS = 10_000;
+/** Of a session, as lists show it. What only looks like one (`0.`, `0.0`, `0.1e1`) names none. */
+const NUMBER = /^[1-9][0-9]*$/;
+/** No session has it. */
+const NONE = -1;
 
 type SessionsParts = Pick<WorkerParts, "clock" | "rng" | "registry" | "send"> & {
   readonly start: Pick<WorkerParts["start"], "worker">;
@@ -95,7 +99,7 @@ export class Sessions {
     for (const [id, { server, destination }] of this.#servers.all) {
       if (selector.servers?.includes(id) === false) continue;
       for (const session of server.sessions) {
-        if (numbers !== undefined && !numbers.has(this.#numbers.get(session) ?? 0)) continue;
+        if (numbers !== undefined && !numbers.has(this.#numbers.get(session) ?? NONE)) continue;
         const facts = session.facts();
         const found = {
           session,
@@ -113,9 +117,10 @@ export class Sessions {
   #numbersOf(ids: readonly string[] | undefined): ReadonlySet<number> | undefined {
     if (ids === undefined) return undefined;
     const own = `${this.#parts.start.worker}.`;
-    return new Set(
-      ids.filter((id) => id.startsWith(own)).map((id) => Number(id.slice(own.length))),
-    );
+    const numbers = ids
+      .filter((id) => id.startsWith(own) && NUMBER.test(id.slice(own.length)))
+      .map((id) => Number(id.slice(own.length)));
+    return new Set(numbers);
   }
 
   #row({ session, facts, server, destination, idleMs }: Found): SessionRow {
