@@ -118,7 +118,7 @@ export class App implements AdminPort {
     const { destinations, servers } = this.#engine;
     destinations.refreshAges();
     // A socket that is closed has no queue, and its number may be of another file by then.
-    if (this.#state === "serving") this.#queues.refresh(servers.all);
+    if (this.#state === "serving") this.#queues.refresh(servers.open);
     return this.#metrics.render(destinations.all);
   }
 
@@ -258,7 +258,7 @@ export class App implements AdminPort {
       start: (observer) =>
         startWith(
           restart,
-          this.#engine.servers.all,
+          this.#engine.servers.open,
           this.#admin?.address ?? config.admin,
           observer,
         ),
