@@ -112,6 +112,7 @@ export class App implements AdminPort {
     predecessor?.ready();
     notifier.ready(this.#readyText());
     notifier.watch(() => this.#workersAnswer());
+    this.#reloader.resume();
   }
 
   metrics(): string {
@@ -168,9 +169,12 @@ export class App implements AdminPort {
     if ("impossible" in restart) return this.#upgrade.refuse(restart.impossible);
     if (this.#state !== "serving" && this.#upgrade.status?.state !== "done")
       return this.#upgrade.refuse(`this process is ${this.#state}`);
+    // It may bind sockets that the new process would not get.
+    if (this.#reloader.isBusy) return this.#upgrade.refuse("a reload is under way");
     const outcome = await this.#upgrade.run();
     if (outcome.result === "failed")
       this.#parts.notifier.status(`Serving; the last upgrade failed: ${outcome.message}`);
+    if (outcome.result !== "refused") this.#reloader.resume();
     return outcome;
   }
 
@@ -189,7 +193,7 @@ export class App implements AdminPort {
    */
   stop(secondCode: number): void {
     if (this.#state === "draining" || this.#state === "stopped") return this.#exit(secondCode);
-    this.#parts.notifier.stopping(this.#parts.config.admin.graceMs);
+    this.#parts.notifier.stopping(this.#reloader.config.admin.graceMs);
     void this.#drain();
   }
 
@@ -265,7 +269,7 @@ export class App implements AdminPort {
       hasEndpoints: (name) => hasEndpoints(this.#engine.destinations.all, name),
       shareAdmin: (shared) => this.#admin?.share(shared),
       count: (result) => this.#countUpgrade(result),
-      graceMs: config.admin.graceMs,
+      graceMs: () => this.#reloader.config.admin.graceMs,
     });
   }
 
@@ -292,22 +296,39 @@ export class App implements AdminPort {
     this.#log.info("serving", () => ({ ...fields, tls: config.tls !== undefined }));
   }
 
+  get #isHandedOver(): boolean {
+    return this.#upgrade.status?.state === "done";
+  }
+
+  /** A process that is being started has read the file by itself: it must not be behind this one once it takes over. */
+  #reloadObstacle(): string | undefined {
+    if (this.#state !== "serving") return `the process is ${this.#state}`;
+    const upgrade = this.#upgrade.status;
+    if (upgrade?.state === "starting")
+      return `an upgrade is under way, and process ${upgrade.pid} reads the file by itself: try again when it is over`;
+    if (upgrade?.state === "done") return `process ${upgrade.pid} has taken over: ask that one`;
+    return undefined;
+  }
+
   #createReloader(): Reloader {
     const { origin, clock, logger, notifier, onReloadEnd } = this.#parts;
     const { servers, destinations } = this.#engine;
-    const isServing = (): boolean => this.#state === "serving";
+    const isServing = (): boolean => this.#state === "serving" && !this.#isHandedOver;
     return new Reloader({
       started: this.#parts,
       origin,
       clock,
       log: logger("reload"),
       metrics: new ReloadMetrics(this.#metrics.registry),
-      obstacle: () => (isServing() ? undefined : `the process is ${this.#state}`),
+      obstacle: () => this.#reloadObstacle(),
+      isObstacleShort: () =>
+        this.#state === "starting" || this.#upgrade.status?.state === "starting",
       live: () => this.#metrics.live(servers, destinations),
       apply: (plan) => this.#engine.apply(plan, isServing, (server) => this.#tellServing(server)),
       onReloadBegin: () => notifier.reloading(),
       onReloadEnd: () => {
-        notifier.ready(this.#readyText());
+        // One that stops meanwhile says that, and no longer that it is ready.
+        if (isServing()) notifier.ready(this.#readyText());
         onReloadEnd?.();
       },
     });

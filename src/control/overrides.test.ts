@@ -62,7 +62,10 @@ describe("Overrides", () => {
     expect(overrides.of("a", "/x", A)).toEqual({ enabled: false });
     overrides.set(A, { enabled: false }, 1_000);
     overrides.set(A, { weight: 3 }, undefined);
-    expect(overrides.entries.map(({ expiresMs }) => expiresMs !== undefined)).toEqual([true, false]);
+    expect(overrides.entries.map(({ expiresMs }) => expiresMs !== undefined)).toEqual([
+      true,
+      false,
+    ]);
     clock.advance(1_000);
     expect(overrides.of("a", "/x", A)).toEqual({ weight: 3 });
     overrides.set(A, { weight: null, enabled: true }, undefined);

@@ -151,16 +151,19 @@ withPython("without FFI the port is found and left for workers to listen on", as
   expect(outcome["port"]).toBeGreaterThan(0);
 });
 
-withFfi("a socket is closed once, an adopted one too: its number may be somebody else's by then", () => {
-  const first = bind("127.0.0.1", 0);
-  const copy = libc?.dup(first.fd ?? -1) ?? -1;
-  const adopted = adopt(copy, "127.0.0.1", first.port);
-  adopted.close();
-  const next = libc?.dup(first.fd ?? -1);
-  expect(next).toBe(copy);
-  adopted.close();
-  const third = libc?.dup(first.fd ?? -1);
-  expect(third).not.toBe(copy);
-  for (const fd of [next, third]) libc?.close(fd ?? -1);
-  first.close();
-});
+withFfi(
+  "a socket is closed once, an adopted one too: its number may be somebody else's by then",
+  () => {
+    const first = bind("127.0.0.1", 0);
+    const copy = libc?.dup(first.fd ?? -1) ?? -1;
+    const adopted = adopt(copy, "127.0.0.1", first.port);
+    adopted.close();
+    const next = libc?.dup(first.fd ?? -1);
+    expect(next).toBe(copy);
+    adopted.close();
+    const third = libc?.dup(first.fd ?? -1);
+    expect(third).not.toBe(copy);
+    for (const fd of [next, third]) libc?.close(fd ?? -1);
+    first.close();
+  },
+);
