@@ -12,9 +12,9 @@ const DESTINATION = 9;
 
 /** Worker 2 with one server and one endpoint, whose id is 1. */
 function setup() {
-  const world = fakeWorld();
+  const world = fakeWorld({ destination: DESTINATION });
   const sent: ToControl[] = [];
-  const all = new Map([[SERVER, { server: world.server, destination: DESTINATION }]]);
+  const all = new Map([[SERVER, { server: world.server }]]);
   const sessions = new Sessions(
     {
       start: { worker: 2 },

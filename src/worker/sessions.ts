@@ -2,7 +2,13 @@
 import { type Cidr, inAnyCidr, parseCidr } from "../lib/cidr.ts";
 import { Drain } from "../proxy/drain.ts";
 import type { Session } from "../proxy/session.ts";
-import { clientEnds, clientIp, type SessionFacts, sessionTls } from "../proxy/session-facts.ts";
+import {
+  clientEnds,
+  clientIp,
+  destinationOf,
+  type SessionFacts,
+  sessionTls,
+} from "../proxy/session-facts.ts";
 import { DRAIN_METRICS } from "../telemetry/catalogue/server.ts";
 import type { Gauge } from "../telemetry/metrics.ts";
 import type {
@@ -32,7 +38,6 @@ interface Found {
   readonly session: Session;
   readonly facts: SessionFacts;
   readonly server: number;
-  readonly destination: number;
   readonly idleMs: number;
 }
 
@@ -96,7 +101,7 @@ export class Sessions {
     // What cannot be read fits nothing: better than to end everything.
     if (selector.source !== undefined && source === undefined) return;
     const numbers = this.#numbersOf(selector.sessions);
-    for (const [id, { server, destination }] of this.#servers.all) {
+    for (const [id, { server }] of this.#servers.all) {
       if (selector.servers?.includes(id) === false) continue;
       for (const session of server.sessions) {
         if (numbers !== undefined && !numbers.has(this.#numbers.get(session) ?? NONE)) continue;
@@ -105,7 +110,6 @@ export class Sessions {
           session,
           facts,
           server: id,
-          destination: facts.connection?.destination ?? destination,
           idleMs: nowMs - session.lastMovedMs(nowMs),
         };
         if (fits(found, selector, source, nowMs)) yield found;
@@ -123,13 +127,13 @@ export class Sessions {
     return new Set(numbers);
   }
 
-  #row({ session, facts, server, destination, idleMs }: Found): SessionRow {
+  #row({ session, facts, server, idleMs }: Found): SessionRow {
     const nowMs = this.#parts.clock.now();
     const tls = sessionTls(facts);
     return {
       id: `${this.#parts.start.worker}.${this.#number(session)}`,
       server,
-      destination,
+      destination: destinationOf(facts),
       ...clientEnds(facts),
       endpoint: facts.connection?.endpoint.address,
       state: facts.phase,
@@ -152,7 +156,7 @@ export class Sessions {
 }
 
 function fits(
-  { facts, destination, idleMs }: Found,
+  { facts, idleMs }: Found,
   selector: SessionSelector,
   source: Cidr | undefined,
   nowMs: number,
@@ -160,7 +164,7 @@ function fits(
   const { destinations, endpoints, minAgeMs = 0, minIdleMs = 0 } = selector;
   const { minBytes = 0, maxBytes = Number.POSITIVE_INFINITY } = selector;
   const bytes = facts.rxBytes + facts.txBytes;
-  if (destinations?.includes(destination) === false) return false;
+  if (destinations?.includes(destinationOf(facts)) === false) return false;
   if (endpoints?.includes(facts.connection?.endpoint.id ?? -1) === false) return false;
   if (nowMs - facts.acceptedMs < minAgeMs || idleMs < minIdleMs) return false;
   if (bytes < minBytes || bytes > maxBytes) return false;
