@@ -14,6 +14,7 @@ import { AdminPlace } from "./admin-place.ts";
 import { Engine } from "./engine.ts";
 import type { Inherited } from "./inherited.ts";
 import { adminFailures, listen, ListenError } from "./listeners.ts";
+import { liveCounts } from "./live-counts.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
 import type { Predecessor } from "./predecessor.ts";
@@ -116,16 +117,16 @@ export class App implements AdminPort {
   }
 
   metrics(): string {
-    const { destinations, servers } = this.#engine;
+    const { destinations } = this.#engine;
     destinations.refreshAges();
-    // A socket that is closed has no queue, and its number may be of another file by then.
-    if (this.#state === "serving") this.#queues.refresh(servers.open);
+    this.#refreshQueues();
     return this.#metrics.render(destinations.all);
   }
 
   status(): Status {
     const { clock } = this.#parts;
     const { destinations, servers, drains, limits } = this.#engine;
+    this.#refreshQueues();
     return statusOf({
       state: this.#state,
       upgrade: this.#upgrade.status,
@@ -138,6 +139,9 @@ export class App implements AdminPort {
       destinations: destinations.all,
       namers: destinations.namers,
       drains: drains.status(),
+      overrides: this.control.overrides(),
+      counts: liveCounts(this.#metrics.aggregate),
+      isClosed: (id) => drains.isClosed(id),
       refusals: limits.servers.refusals(),
       reason: (destination, address) => destinations.reason(destination, address),
     });
@@ -271,6 +275,11 @@ export class App implements AdminPort {
       count: (result) => this.#countUpgrade(result),
       graceMs: () => this.#reloader.config.admin.graceMs,
     });
+  }
+
+  /** A socket that is closed has no queue, and its number may be of another file by then. */
+  #refreshQueues(): void {
+    if (this.#state === "serving") this.#queues.refresh(this.#engine.servers.open);
   }
 
   #countUpgrade(result: string): void {
