@@ -1,5 +1,5 @@
 // What the admin server may ask of the application.
-import type { ControlPort } from "./control-port.ts";
+import type { ControlPort, OverrideStatus } from "./control-port.ts";
 import type { EjectionKind, EjectionReason } from "../telemetry/ejection-note.ts";
 
 /** State of a server as the status page shows it. */
@@ -9,6 +9,14 @@ export interface ServerStatus {
   readonly address: string;
   readonly dstName: string;
   readonly tls: boolean;
+  /** Whether it accepts: false where an operator has closed it. */
+  readonly accepts: boolean;
+  /** Connections that have not ended. */
+  readonly connections: number;
+  /** Those of them that have no endpoint yet. */
+  readonly waiting: number;
+  /** Connections in the kernel's queue, which nobody has accepted yet; missing where the system does not tell. */
+  readonly acceptQueue?: number | undefined;
 }
 
 /** State of a destination as the status page shows it. */
@@ -18,6 +26,10 @@ export interface DestinationStatus {
   /** `pending`, `bound`, `neg` or `failed`, and whether older endpoints are kept in its place. */
   readonly resolution: string;
   readonly ageSeconds: number | undefined;
+  /** Connections that wait for an endpoint. */
+  readonly waiting: number;
+  /** Retries that may begin at once; missing where no worker has the destination. */
+  readonly retryBudget?: number | undefined;
   /** What the path is bound to; one with the path itself as its id where the source knows no dtabs. */
   readonly branches: readonly BranchStatus[];
   readonly endpoints: readonly EndpointStatus[];
@@ -166,6 +178,8 @@ export interface Status {
   readonly servers: readonly ServerStatus[];
   readonly destinations: readonly DestinationStatus[];
   readonly namers: readonly NamerStatus[];
+  /** What operators want instead of what names say. */
+  readonly overrides: readonly OverrideStatus[];
   /** Those under way. */
   readonly drains: readonly DrainStatus[];
   /** Of servers with limits. */

@@ -60,6 +60,8 @@ describe("readList", () => {
     [{ limit: 0 }, "limit: expected a number above 0, found 0"],
     [{ sort: "name" }, 'sort: expected age, idle or bytes, found "name"'],
     [{ id: [] }, "id: expected an id"],
+    [{ id: "0." }, "id: expected an id"],
+    [{ id: ["0.1", "0.0"] }, "id: expected an id"],
     [{ toString: "x" }, 'there is no key "toString"'],
   ])("says what is wrong with %j", (given, text) => {
     expect(message(readList(given))).toContain(text);

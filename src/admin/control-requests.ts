@@ -27,6 +27,9 @@ interface Kind {
   readonly read: (value: unknown) => unknown;
 }
 
+/** `<worker>.<number>` */
+const ID = /^[0-9]+\.[1-9][0-9]*$/;
+
 const text: Kind = {
   expected: "a text",
   read: (value) => (typeof value === "string" && value !== "" ? value : undefined),
@@ -36,7 +39,8 @@ const ids: Kind = {
   read: (value) => {
     const list = typeof value === "string" ? value.split(",") : value;
     const isList = Array.isArray(list) && list.length > 0;
-    return isList && list.every((id) => typeof id === "string" && id !== "") ? list : undefined;
+    const isId = (id: unknown): boolean => typeof id === "string" && ID.test(id);
+    return isList && list.every(isId) ? list : undefined;
   },
 };
 const path: Kind = {

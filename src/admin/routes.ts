@@ -58,7 +58,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
     summary:
       "Puts the configuration file into effect, without losing a connection, and answers once workers have it: JSON with " +
       "`result`, `message`, `plan`, and `summary`, the plan in lines. 422 where the file has errors (`problems`), 409 while " +
-      "another reload or a shutdown is under way or where there is no file, 500 where it could not be put into effect: " +
+      "another reload, an upgrade or a shutdown is under way or where there is no file, 500 where it could not be put into effect: " +
       "nothing has changed then.",
     handle: async (app) => reloadAnswer(await app.reload()),
   },

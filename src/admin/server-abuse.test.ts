@@ -28,6 +28,7 @@ beforeAll(() => {
       servers: [],
       destinations: [],
       namers: [],
+      overrides: [],
       drains: [],
     }),
     config: () => null,

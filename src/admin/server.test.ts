@@ -24,6 +24,7 @@ const STATUS: Status = {
   servers: [],
   destinations: [],
   namers: [],
+  overrides: [],
   drains: [],
 };
 

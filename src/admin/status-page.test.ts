@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import type { DestinationStatus, EndpointStatus, Status } from "./admin-port.ts";
+import type { DestinationStatus, EndpointStatus, ServerStatus, Status } from "./admin-port.ts";
 import { STATUS_PAGE_POLICY, statusPage } from "./status-page.ts";
 
 const ENDPOINT: EndpointStatus = {
@@ -18,8 +18,20 @@ const DESTINATION: DestinationStatus = {
   path: "/svc/web",
   resolution: "bound",
   ageSeconds: 65,
+  waiting: 3,
+  retryBudget: 17,
   branches: [{ id: "/svc/web", weight: 1, endpoints: 1 }],
   endpoints: [ENDPOINT],
+};
+const SERVER: ServerStatus = {
+  router: "default",
+  address: "127.0.0.1:7474",
+  dstName: "/svc/web",
+  tls: true,
+  accepts: true,
+  connections: 44,
+  waiting: 5,
+  acceptQueue: 6,
 };
 const STATUS: Status = {
   version: "0.2.0",
@@ -33,9 +45,10 @@ const STATUS: Status = {
     loadedAt: "2026-01-02T03:04:05.000Z",
     lastReload: undefined,
   },
-  servers: [{ router: "default", address: "127.0.0.1:7474", dstName: "/svc/web", tls: true }],
+  servers: [SERVER],
   destinations: [DESTINATION],
   namers: [],
+  overrides: [],
   drains: [],
 };
 
@@ -46,6 +59,46 @@ function text(status: Status): string {
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ");
 }
+
+test("queues and the retry budget are shown where they are", () => {
+  expect(text(STATUS)).toContain("127.0.0.1:7474 TLS /svc/web default 44 5 6 ");
+  expect(text(STATUS)).toContain("1 endpoint. Waiting for an endpoint: 3. Retry budget: 17.");
+  const closed = { ...SERVER, accepts: false, acceptQueue: undefined };
+  expect(text({ ...STATUS, servers: [closed] })).toContain(
+    "127.0.0.1:7474 closed TLS /svc/web default 44 5 ? ",
+  );
+});
+
+test("overrides are shown beside what the names say, and expire", () => {
+  const override = {
+    endpoint: "10.0.0.1:80",
+    router: "default",
+    dst: "/svc/<web>",
+    weight: undefined,
+    enabled: false,
+    expiresInSeconds: 90,
+    applies: [{ router: "default", dst: "/svc/<web>", resolvedWeight: 2 }],
+  };
+  const weight = { ...override, router: undefined, dst: undefined, enabled: undefined, weight: 0 };
+  const overrides = [override, { ...weight, expiresInSeconds: undefined, applies: [] }];
+  const shown = text({ ...STATUS, overrides });
+  expect(shown).toContain(
+    "10.0.0.1:80 default /svc/&lt;web&gt; disabled in 1 min 30 s /svc/&lt;web&gt; weight 2",
+  );
+  expect(shown).toContain("10.0.0.1:80 everywhere weight 0 never it is in no destination now");
+});
+
+test.each(["ejected", "unhealthy", "disabled", "retired"] as const)(
+  "an endpoint that is %s looks like it",
+  (state) => {
+    const page = statusPage({
+      ...STATUS,
+      destinations: [{ ...DESTINATION, endpoints: [{ ...ENDPOINT, state }] }],
+    });
+    expect(page).toContain(`<td class="${state}">`);
+    expect(/<style>([^]*)<\/style>/.exec(page)?.[1]).toContain(`.${state}`);
+  },
+);
 
 test("a split of the traffic is shown with its shares", () => {
   const branches = [
@@ -171,7 +224,7 @@ describe("statusPage()", () => {
         const page = statusPage({
           ...STATUS,
           version: value,
-          servers: [{ router: value, address: value, dstName: value, tls: false }],
+          servers: [{ ...SERVER, router: value, address: value, dstName: value }],
           destinations: [
             {
               ...DESTINATION,

@@ -1,4 +1,5 @@
 // The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
+import type { OverrideStatus } from "./control-port.ts";
 import type {
   ConfigurationStatus,
   DestinationStatus,
@@ -19,12 +20,12 @@ th,td{padding:.25rem .5rem;text-align:left;border-bottom:1px solid #8886;overflo
 .n{text-align:right;font-variant-numeric:tabular-nums}
 h2{margin-top:2rem}h3{margin-bottom:0;overflow-wrap:anywhere}
 nav a{margin-right:1rem}
-.ejected{color:#c22;font-weight:bold}.retired{opacity:.6}
-@media(prefers-color-scheme:dark){.ejected{color:#f88}}
+.ejected,.unhealthy{color:#c22;font-weight:bold}.retired{opacity:.6}.disabled{color:#95f;font-weight:bold}
+@media(prefers-color-scheme:dark){.ejected,.unhealthy{color:#f88}.disabled{color:#c9f}}
 `;
 
 /** SHA-256 of STYLE; a test keeps it right. Written down because node:crypto would cost 1 MB of memory. */
-const STYLE_HASH = "CeE4KAwtya+dmjmfU51bxMXipZsSCvTonAgct62qRoE=";
+const STYLE_HASH = "bFB6+z3cWfwTfwzk9aGT+UexVU8lKxWvVg5FIEUN9GQ=";
 
 /** The Content-Security-Policy of the page: its own style and nothing else, in no frame. */
 export const STATUS_PAGE_POLICY =
@@ -38,7 +39,7 @@ const MOST_ENDPOINTS = 100;
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
   const { version, pid, state, uptimeSeconds, workers, servers, destinations } = status;
-  const { namers, drains, refusals = [] } = status;
+  const { namers, drains, overrides, refusals = [] } = status;
   const listed = destinations.slice(0, MOST_DESTINATIONS);
   return `<!doctype html>
 <html lang="en">
@@ -58,6 +59,7 @@ ${upgradeNote(status)}
 </header>
 <main>
 ${drains.length === 0 ? "" : `<h2>Drains</h2>\n${drainTable(drains)}`}
+${overrides.length === 0 ? "" : `<h2>Overrides</h2>\n${overrideTable(overrides)}`}
 <h2>Servers</h2>
 ${serverTable(servers)}
 <h2>Destinations</h2>
@@ -101,12 +103,36 @@ function configurationLine({
 function serverTable(servers: readonly ServerStatus[]): string {
   if (servers.length === 0) return "<p>None.</p>";
   const rows = servers.map(
-    ({ router, address, dstName, tls }) =>
-      `<tr><th scope="row">${escape(address)}</th><td>${tls ? "TLS" : "TCP"}</td>` +
-      `<td>${escape(dstName)}</td><td>${escape(router)}</td></tr>`,
+    ({ router, address, dstName, tls, accepts, connections, waiting, acceptQueue }) =>
+      `<tr><th scope="row">${escape(address)}${accepts ? "" : ' <span class="disabled">closed</span>'}</th>` +
+      `<td>${tls ? "TLS" : "TCP"}</td><td>${escape(dstName)}</td><td>${escape(router)}</td>` +
+      numberCells([connections, waiting, acceptQueue ?? "?"]) +
+      "</tr>",
   );
-  const head = ["Address", "Protocol", "Destination", "Router"];
-  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+  return table(
+    headCells(["Address", "Protocol", "Destination", "Router"]) +
+      numberHeads(["Connections", "Waiting", "Not accepted"]),
+    rows,
+  );
+}
+
+/** What operators have said, beside what the names say. */
+function overrideTable(overrides: readonly OverrideStatus[]): string {
+  const rows = overrides.map(
+    ({ endpoint, router, dst, weight, enabled, expiresInSeconds, applies }) => {
+      const where = [router, dst].filter((one) => one !== undefined).join(" ");
+      const state = enabled === undefined || enabled ? "enabled" : "disabled";
+      const said = weight === undefined ? state : `weight ${weight}`;
+      const named = applies.map((one) => `${one.dst} weight ${one.resolvedWeight}`).join(", ");
+      return (
+        `<tr><th scope="row">${escape(endpoint)}</th><td>${escape(where || "everywhere")}</td>` +
+        `<td class="${enabled === false ? "disabled" : ""}">${escape(said)}</td>` +
+        `<td>${expiresInSeconds === undefined ? "never" : `in ${duration(expiresInSeconds)}`}</td>` +
+        `<td>${escape(named || "it is in no destination now")}</td></tr>`
+      );
+    },
+  );
+  return table(headCells(["Endpoint", "Where", "Override", "Expires", "The name says"]), rows);
 }
 
 function drainTable(drains: readonly DrainStatus[]): string {
@@ -117,7 +143,7 @@ function drainTable(drains: readonly DrainStatus[]): string {
       `<td>${deadlineSeconds === undefined ? "none" : `in ${duration(deadlineSeconds)}`}</td></tr>`,
   );
   const head = ["Connections of", "Reason", "Since", "Left", "Of", "Deadline"];
-  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+  return table(headCells(head), rows);
 }
 
 function namerTable(namers: readonly NamerStatus[]): string {
@@ -131,7 +157,7 @@ function namerTable(namers: readonly NamerStatus[]): string {
     );
   });
   const head = ["Prefix", "Kind", "Names followed", "Oldest confirmed", "Trouble"];
-  return table(head.map((name) => `<th scope="col">${name}</th>`).join(""), rows);
+  return table(headCells(head), rows);
 }
 
 /** What is wrong with a source, as clauses; empty when nothing is. */
@@ -145,13 +171,13 @@ function troubleOf({ failing, emptied, silent }: NamerStatus): string {
 }
 
 function destinationSection(destination: DestinationStatus): string {
-  const { router, path, resolution, ageSeconds, endpoints } = destination;
+  const { router, path, resolution, ageSeconds, endpoints, waiting, retryBudget } = destination;
   const age =
     ageSeconds === undefined ? "never confirmed" : `confirmed ${duration(ageSeconds)} ago`;
   const listed = endpoints.length > MOST_ENDPOINTS ? busiest(endpoints) : endpoints;
   return `<section>
 <h3>${escape(path)}</h3>
-<p>Router ${escape(router)}. Resolution: ${escape(resolution)}, ${age}. ${plural(endpoints.length, "endpoint")}.</p>
+<p>Router ${escape(router)}. Resolution: ${escape(resolution)}, ${age}. ${plural(endpoints.length, "endpoint")}. Waiting for an endpoint: ${waiting}. Retry budget: ${retryBudget ?? "none"}.</p>
 ${branchList(destination)}
 ${listed.length === 0 ? "" : endpointTable(listed)}
 ${more(endpoints.length - listed.length, "less busy endpoint")}
@@ -175,16 +201,23 @@ function endpointTable(endpoints: readonly EndpointStatus[]): string {
     ({ address, weight, connections, connects, failures, state, ejection, reason }) =>
       `<tr><th scope="row">${escape(address)}</th><td class="${escape(state)}">` +
       `${escape(state + ejectionText(ejection))}${reason === undefined ? "" : `: ${escape(reason)}`}</td>` +
-      [weight, connections, connects, failures]
-        .map((number) => `<td class="n">${escape(String(number))}</td>`)
-        .join("") +
+      numberCells([weight, connections, connects, failures]) +
       "</tr>",
   );
-  const numbers = ["Weight", "Connections", "Connects", "Failures"];
-  const head =
-    '<th scope="col">Endpoint</th><th scope="col">State</th>' +
-    numbers.map((name) => `<th scope="col" class="n">${name}</th>`).join("");
-  return table(head, rows);
+  const numbers = numberHeads(["Weight", "Connections", "Connects", "Failures"]);
+  return table(headCells(["Endpoint", "State"]) + numbers, rows);
+}
+
+function headCells(names: readonly string[]): string {
+  return names.map((name) => `<th scope="col">${name}</th>`).join("");
+}
+
+function numberHeads(names: readonly string[]): string {
+  return names.map((name) => `<th scope="col" class="n">${name}</th>`).join("");
+}
+
+function numberCells(numbers: readonly (number | string)[]): string {
+  return numbers.map((number) => `<td class="n">${escape(String(number))}</td>`).join("");
 }
 
 /** What is done about an endpoint that fails, and why, as a clause in brackets. */
@@ -238,7 +271,7 @@ function sourceTable(head: readonly string[], rows: readonly (readonly string[])
       : `<td>${escape(text)}</td>`;
   };
   return table(
-    head.map((name) => `<th scope="col">${name}</th>`).join(""),
+    headCells(head),
     rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`),
   );
 }

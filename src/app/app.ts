@@ -14,6 +14,7 @@ import { AdminPlace } from "./admin-place.ts";
 import { Engine } from "./engine.ts";
 import type { Inherited } from "./inherited.ts";
 import { adminFailures, listen, ListenError } from "./listeners.ts";
+import { liveCounts } from "./live-counts.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
 import type { Predecessor } from "./predecessor.ts";
@@ -112,19 +113,20 @@ export class App implements AdminPort {
     predecessor?.ready();
     notifier.ready(this.#readyText());
     notifier.watch(() => this.#workersAnswer());
+    this.#reloader.resume();
   }
 
   metrics(): string {
-    const { destinations, servers } = this.#engine;
+    const { destinations } = this.#engine;
     destinations.refreshAges();
-    // A socket that is closed has no queue, and its number may be of another file by then.
-    if (this.#state === "serving") this.#queues.refresh(servers.all);
+    this.#refreshQueues();
     return this.#metrics.render(destinations.all);
   }
 
   status(): Status {
     const { clock } = this.#parts;
     const { destinations, servers, drains, limits } = this.#engine;
+    this.#refreshQueues();
     return statusOf({
       state: this.#state,
       upgrade: this.#upgrade.status,
@@ -137,6 +139,9 @@ export class App implements AdminPort {
       destinations: destinations.all,
       namers: destinations.namers,
       drains: drains.status(),
+      overrides: this.control.overrides(),
+      counts: liveCounts(this.#metrics.aggregate),
+      isClosed: (id) => drains.isClosed(id),
       refusals: limits.servers.refusals(),
       reason: (destination, address) => destinations.reason(destination, address),
     });
@@ -168,9 +173,12 @@ export class App implements AdminPort {
     if ("impossible" in restart) return this.#upgrade.refuse(restart.impossible);
     if (this.#state !== "serving" && this.#upgrade.status?.state !== "done")
       return this.#upgrade.refuse(`this process is ${this.#state}`);
+    // It may bind sockets that the new process would not get.
+    if (this.#reloader.isBusy) return this.#upgrade.refuse("a reload is under way");
     const outcome = await this.#upgrade.run();
     if (outcome.result === "failed")
       this.#parts.notifier.status(`Serving; the last upgrade failed: ${outcome.message}`);
+    if (outcome.result !== "refused") this.#reloader.resume();
     return outcome;
   }
 
@@ -189,7 +197,7 @@ export class App implements AdminPort {
    */
   stop(secondCode: number): void {
     if (this.#state === "draining" || this.#state === "stopped") return this.#exit(secondCode);
-    this.#parts.notifier.stopping(this.#parts.config.admin.graceMs);
+    this.#parts.notifier.stopping(this.#reloader.config.admin.graceMs);
     void this.#drain();
   }
 
@@ -258,15 +266,20 @@ export class App implements AdminPort {
       start: (observer) =>
         startWith(
           restart,
-          this.#engine.servers.all,
+          this.#engine.servers.open,
           this.#admin?.address ?? config.admin,
           observer,
         ),
       hasEndpoints: (name) => hasEndpoints(this.#engine.destinations.all, name),
       shareAdmin: (shared) => this.#admin?.share(shared),
       count: (result) => this.#countUpgrade(result),
-      graceMs: config.admin.graceMs,
+      graceMs: () => this.#reloader.config.admin.graceMs,
     });
+  }
+
+  /** A socket that is closed has no queue, and its number may be of another file by then. */
+  #refreshQueues(): void {
+    if (this.#state === "serving") this.#queues.refresh(this.#engine.servers.open);
   }
 
   #countUpgrade(result: string): void {
@@ -292,22 +305,39 @@ export class App implements AdminPort {
     this.#log.info("serving", () => ({ ...fields, tls: config.tls !== undefined }));
   }
 
+  get #isHandedOver(): boolean {
+    return this.#upgrade.status?.state === "done";
+  }
+
+  /** A process that is being started has read the file by itself: it must not be behind this one once it takes over. */
+  #reloadObstacle(): string | undefined {
+    if (this.#state !== "serving") return `the process is ${this.#state}`;
+    const upgrade = this.#upgrade.status;
+    if (upgrade?.state === "starting")
+      return `an upgrade is under way, and process ${upgrade.pid} reads the file by itself: try again when it is over`;
+    if (upgrade?.state === "done") return `process ${upgrade.pid} has taken over: ask that one`;
+    return undefined;
+  }
+
   #createReloader(): Reloader {
     const { origin, clock, logger, notifier, onReloadEnd } = this.#parts;
     const { servers, destinations } = this.#engine;
-    const isServing = (): boolean => this.#state === "serving";
+    const isServing = (): boolean => this.#state === "serving" && !this.#isHandedOver;
     return new Reloader({
       started: this.#parts,
       origin,
       clock,
       log: logger("reload"),
       metrics: new ReloadMetrics(this.#metrics.registry),
-      obstacle: () => (isServing() ? undefined : `the process is ${this.#state}`),
+      obstacle: () => this.#reloadObstacle(),
+      isObstacleShort: () =>
+        this.#state === "starting" || this.#upgrade.status?.state === "starting",
       live: () => this.#metrics.live(servers, destinations),
       apply: (plan) => this.#engine.apply(plan, isServing, (server) => this.#tellServing(server)),
       onReloadBegin: () => notifier.reloading(),
       onReloadEnd: () => {
-        notifier.ready(this.#readyText());
+        // One that stops meanwhile says that, and no longer that it is ready.
+        if (isServing()) notifier.ready(this.#readyText());
         onReloadEnd?.();
       },
     });

@@ -80,9 +80,12 @@ export class Control implements ControlPort {
     // A destination that is misspelt would have no effect, which nobody would notice; an endpoint may come later.
     if (router !== undefined || dst !== undefined) this.#destinations(router, dst);
     const target = { router, path: dst, ip: endpoint.ip, port: endpoint.port };
-    const entry = this.#overrides.set(target, wish, forMs);
+    this.#overrides.set(target, wish, forMs);
+    const { weight, enabled } = wish;
     this.#parts.log.info("an operator overrides an endpoint", () => ({
-      ...describe(entry ?? { target, override: {}, expiresMs: undefined }),
+      ...describe({ target, override: {}, expiresMs: undefined }),
+      ...(weight !== undefined && { weight: weight ?? "default" }),
+      ...(enabled !== undefined && { enabled: enabled ?? "default" }),
       forMs,
     }));
     return this.overrides();

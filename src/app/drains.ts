@@ -67,10 +67,9 @@ export class Drains {
 
   /** Ends all sessions within the window of a shutdown; what is left then is for the shutdown to reset. */
   process({ drainWindowMs }: AdminConfig): Ending {
-    const tailMs = Math.min(SHUTDOWN_TAIL.mostMs, drainWindowMs * SHUTDOWN_TAIL.part);
     const how: EndHow = {
       kind: "drain",
-      windowMs: drainWindowMs - tailMs,
+      windowMs: shutdownWindowMs(drainWindowMs),
       maxPerSecond: Number.POSITIVE_INFINITY,
       deadlineMs: Number.POSITIVE_INFINITY,
     };
@@ -79,9 +78,10 @@ export class Drains {
 
   /** Endpoints have left the name of a destination: does with their sessions what `config` says. */
   removed({ path }: Destination, ids: readonly number[], config: DrainConfig): void {
-    if (config.onRemoval === "keep" || ids.length === 0) return;
-    const how: EndHow = config.onRemoval === "cut" ? { kind: "cut" } : { ...config, kind: "drain" };
-    const reason: EndReason = config.onRemoval === "cut" ? "endpoint_removed" : "drained";
+    const { onRemoval } = config;
+    if (onRemoval === undefined || onRemoval === "keep" || ids.length === 0) return;
+    const how: EndHow = onRemoval === "cut" ? { kind: "cut" } : { ...config, kind: "drain" };
+    const reason: EndReason = onRemoval === "cut" ? "endpoint_removed" : "drained";
     const what = `${ids.length} removed ${ids.length === 1 ? "endpoint" : "endpoints"} of ${path}`;
     const end = (endpoints: readonly number[]): Ending =>
       this.#parts.sessions.end({ endpoints }, how, reason, what);
@@ -146,6 +146,11 @@ export class Drains {
       if (this.#removals.get(id) === removal) this.#removals.delete(id);
     }
   }
+}
+
+/** The part of a shutdown's window in which connections are begun to be ended. */
+export function shutdownWindowMs(drainWindowMs: number): number {
+  return drainWindowMs - Math.min(SHUTDOWN_TAIL.mostMs, drainWindowMs * SHUTDOWN_TAIL.part);
 }
 
 interface Removal {

@@ -16,6 +16,7 @@ import { type AppLimits, createLimits, limitedServer } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import { applyPlan } from "./reload/apply.ts";
 import type { Plan } from "./reload/plan.ts";
+import { Removals } from "./removals.ts";
 import { type BoundServer, Servers } from "./servers.ts";
 import { ThreadLimitError } from "./thread-limit.ts";
 
@@ -38,6 +39,7 @@ export class Engine {
   readonly limits: AppLimits;
   readonly control: Control;
   readonly supervisor: Supervisor;
+  readonly #removals: Removals;
   readonly #workers: number;
   readonly #log: Logger;
   /** Descriptors for sessions, were there no server and no warm connection. */
@@ -55,6 +57,7 @@ export class Engine {
       clock,
       log,
     });
+    this.#removals = new Removals(sessions);
     this.drains = new Drains({
       sessions,
       broadcast: (message) => this.supervisor.broadcast(message),
@@ -104,6 +107,7 @@ export class Engine {
       servers,
       destinations,
       supervisor,
+      removals: this.#removals,
       isServing,
       onServing,
       descriptors,

@@ -10,8 +10,8 @@ import { prometheusText } from "../telemetry/prometheus.ts";
 import { Registry } from "../telemetry/registry.ts";
 import type { Destination } from "../control/destination.ts";
 import { formatAddress } from "../lib/address.ts";
-import { SERVER_METRICS } from "../telemetry/catalogue/server.ts";
 import type { Destinations } from "./destinations.ts";
+import { liveCounts } from "./live-counts.ts";
 import type { LiveNumbers } from "./reload/describe.ts";
 import { destinationKey } from "./reload/plan.ts";
 import type { Servers } from "./servers.ts";
@@ -36,12 +36,7 @@ export class Metrics {
 
   /** Numbers of now, of what a plan touches. */
   live(servers: Servers, destinations: Destinations): LiveNumbers {
-    const family = this.aggregate
-      .collect()
-      .find(({ definition }) => definition === SERVER_METRICS.active);
-    const active = new Map(
-      family?.series.map(({ labels, numbers }) => [labels.join("\n"), numbers[0] ?? 0]),
-    );
+    const counts = liveCounts(this.aggregate);
     const loads = new Map(
       destinations.all.map(({ router, path, endpoints }) => [
         destinationKey(router, path),
@@ -53,7 +48,7 @@ export class Metrics {
         const bound = servers.find(key);
         if (bound === undefined) return { address: key, active: 0 };
         const address = formatAddress(bound.socket);
-        return { address, active: active.get(`${bound.router}\n${address}`) ?? 0 };
+        return { address, active: counts.server(bound.router, address).active ?? 0 };
       },
       destination: (router, path) => loads.get(destinationKey(router, path)) ?? 0,
     };

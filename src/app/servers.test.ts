@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { freePort } from "../../test/support/reload.ts";
 import { configFrom } from "../../test/support/config-text.ts";
 import type { ToWorker } from "../wire/messages.ts";
 import { bind } from "../transport/bind.ts";
@@ -26,13 +27,13 @@ function config(label: string, ...addresses: readonly (readonly [string, number]
   );
 }
 
-function begin(from: Config): Servers {
+function begin(from: Config, closed: ReadonlySet<number> = new Set()): Servers {
   const servers = new Servers({
     workers: 2,
     destinationOf: () => 7,
     limit: () => undefined,
     unlimit: () => {},
-    isClosed: () => false,
+    isClosed: (id) => closed.has(id),
   });
   const sockets = from.routers[0]?.servers.map(({ ip, port }) => bind(ip, port)) ?? [];
   servers.begin(from, sockets);
@@ -132,4 +133,19 @@ test("Servers give back what was prepared in vain", () => {
   const again = bind("127.0.0.1", socket?.port ?? 0);
   again.close();
   expect(servers.all).toHaveLength(1);
+});
+
+test("Servers leave the socket alone that an operator has closed, whoever has its number by now", () => {
+  const port = freePort();
+  const from = config("a", ["127.0.0.1", port]);
+  const closed = new Set<number>();
+  const servers = begin(from, closed);
+  servers.all[0]?.socket.close();
+  closed.add(servers.all[0]?.id ?? -1);
+  expect([servers.all.length, servers.open.length, servers.replay(0).length]).toEqual([1, 0, 0]);
+  const somebody = bind("127.0.0.1", 0);
+  change(servers, from, config("b", ["127.0.0.1", port]));
+  expect(servers.open).toMatchObject([{ router: "b", id: 1, socket: { port } }]);
+  expect(servers.open[0]?.socket.fd).not.toBe(somebody.fd);
+  somebody.close();
 });

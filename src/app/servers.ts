@@ -54,6 +54,11 @@ export class Servers {
     return [...this.#bound.values()];
   }
 
+  /** Those that accept: without those that an operator has closed. */
+  get open(): readonly BoundServer[] {
+    return this.all.filter(({ id }) => !this.#parts.isClosed(id));
+  }
+
   /** A server by who it is, see `PlannedServer`. */
   find(key: string): BoundServer | undefined {
     return this.#bound.get(key);
@@ -128,9 +133,10 @@ export class Servers {
 
   /** Everything that worker `index` must know of servers. */
   replay(index: number): readonly ToWorker[] {
-    return this.all
-      .filter(({ id }) => !this.#parts.isClosed(id))
-      .map((server) => ({ type: "add-server", ...this.#specOf(server, index) }));
+    return this.open.map((server) => ({
+      type: "add-server",
+      ...this.#specOf(server, index),
+    }));
   }
 
   /** Listens no more. */
@@ -183,8 +189,10 @@ export class Servers {
   #goingAt({ ip, port }: Address, changes: ServerChanges): BoundSocket | undefined {
     for (const difference of changes) {
       if (difference.change !== "removed") continue;
-      const socket = this.#bound.get(difference.before.key)?.socket;
-      if (socket !== undefined && socket.ip === ip && socket.port === port) return socket;
+      const going = this.#bound.get(difference.before.key);
+      // The number of a closed one may be of another file by now.
+      if (going === undefined || this.#parts.isClosed(going.id)) continue;
+      if (going.socket.ip === ip && going.socket.port === port) return going.socket;
     }
     return undefined;
   }
@@ -192,7 +200,7 @@ export class Servers {
   /** An address that this process itself keeps busy, by one that covers it or is covered by it. */
   #explain(error: BindError, address: Address): Error {
     if (error.code !== "EADDRINUSE") return error;
-    const other = this.all.find(({ socket }) => socket.port === address.port);
+    const other = this.open.find(({ socket }) => socket.port === address.port);
     if (other === undefined) return error;
     return new Error(
       `Cannot listen on ${formatAddress(address)}: this process listens on ${formatAddress(other.socket)}, for the ` +

@@ -5,6 +5,7 @@ import type {
   DrainStatus,
   EjectionStatus,
   EndpointStatus,
+  ServerStatus,
   Status,
   UpgradeStatus,
 } from "../admin/admin-port.ts";
@@ -14,6 +15,7 @@ import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
+import type { LiveCounts } from "./live-counts.ts";
 import type { BoundServer } from "./servers.ts";
 import type { InEffect } from "./reload/reloader.ts";
 import { VERSION } from "./version.ts";
@@ -32,6 +34,10 @@ export interface StatusParts {
   readonly destinations: readonly Destination[];
   readonly namers: readonly NamerStatus[];
   readonly drains: readonly DrainStatus[];
+  readonly overrides: Status["overrides"];
+  readonly counts: LiveCounts;
+  /** Whether a server accepts no more. */
+  readonly isClosed: (server: number) => boolean;
   readonly refusals: readonly ServerRefusals[];
   /** Why an endpoint is unhealthy, or failed its last check. */
   readonly reason: (destination: Destination, address: EndpointAddress) => string | undefined;
@@ -46,16 +52,30 @@ export function statusOf(parts: StatusParts): Status {
     uptimeSeconds: Math.floor(parts.uptimeMs / 1000),
     workers: parts.workers,
     configuration: configurationStatus(parts.configuration),
-    servers: parts.servers.map(({ router, config, socket }) => ({
-      router,
-      address: formatAddress(socket),
-      dstName: config.dstName,
-      tls: config.tls !== undefined,
-    })),
+    servers: parts.servers.map((server) => serverStatus(server, parts)),
     destinations: parts.destinations.map((destination) => destinationStatus(destination, parts)),
     namers: parts.namers,
     drains: parts.drains,
+    overrides: parts.overrides,
     refusals: parts.refusals,
+  };
+}
+
+function serverStatus(
+  { id, router, config, socket }: BoundServer,
+  { counts, isClosed }: StatusParts,
+): ServerStatus {
+  const address = formatAddress(socket);
+  const { active = 0, waiters = 0, queue } = counts.server(router, address);
+  return {
+    router,
+    address,
+    dstName: config.dstName,
+    tls: config.tls !== undefined,
+    accepts: !isClosed(id),
+    connections: active,
+    waiting: waiters,
+    acceptQueue: queue,
   };
 }
 
@@ -72,14 +92,17 @@ function configurationStatus({
 
 function destinationStatus(
   destination: Destination,
-  { nowMs, wallMs, reason }: StatusParts,
+  { nowMs, wallMs, reason, counts }: StatusParts,
 ): DestinationStatus {
   const { router, path, bound, endpoints } = destination;
   const confirmedMs = bound?.lastConfirmedMs;
   const kept = bound?.kept === undefined ? "" : ` (kept: the name source says ${bound.kept})`;
+  const { waiters = 0, retryBudget } = counts.destination(router, path);
   return {
     router,
     path,
+    waiting: waiters,
+    retryBudget: retryBudget === undefined ? undefined : Math.floor(retryBudget),
     resolution: destination.isRemoved ? "removed" : `${bound?.state ?? "pending"}${kept}`,
     ageSeconds:
       confirmedMs === undefined

@@ -30,7 +30,7 @@ function setUp(known: readonly string[] = []) {
     hasEndpoints: ({ path }) => known.includes(path),
     shareAdmin: (shared) => events.push(`share ${shared}`),
     count: (result) => events.push(`count ${result}`),
-    graceMs: 1_000,
+    graceMs: () => 1_000,
   });
   return {
     upgrade,

@@ -26,7 +26,8 @@ export interface UpgradeParts {
   /** Lets the successor listen where the admin server of this process does, or no more. */
   readonly shareAdmin: (shared: boolean) => void;
   readonly count: (result: UpgradeOutcome["result"]) => void;
-  readonly graceMs: number;
+  /** As it is in effect now. */
+  readonly graceMs: () => number;
 }
 
 interface Attempt {
@@ -148,7 +149,7 @@ export class Upgrade {
     shareAdmin(false);
     // Connections that it has accepted may end in order.
     successor.kill(letIn ? "SIGTERM" : "SIGKILL");
-    if (letIn) clock.after(graceMs + KILL_MARGIN_MS, () => successor.kill("SIGKILL"));
+    if (letIn) clock.after(graceMs() + KILL_MARGIN_MS, () => successor.kill("SIGKILL"));
     this.#settle({ result: "failed", message });
   }
 

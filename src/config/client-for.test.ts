@@ -31,7 +31,7 @@ describe("clientFor()", () => {
         userTimeoutMs: 0,
       },
       drain: {
-        onRemoval: "keep",
+        onRemoval: undefined,
         windowMs: 30_000,
         maxPerSecond: Number.POSITIVE_INFINITY,
         deadlineMs: 300_000,

@@ -35,7 +35,7 @@ export const DEFAULTS = {
     keepAliveProbes: 6,
     userTimeoutMs: 0,
   },
-  drain: { onRemoval: "keep", windowSecs: 30, maxPerSec: 0, deadlineSecs: 300 },
+  drain: { windowSecs: 30, maxPerSec: 0, deadlineSecs: 300 },
   limits: { ipv4PrefixLength: 32, ipv6PrefixLength: 64 },
   serverTls: { handshakeTimeoutMs: 10_000 },
   proxyProtocol: { required: true, timeoutMs: 3_000 },

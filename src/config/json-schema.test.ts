@@ -46,6 +46,7 @@ describe("configJsonSchema()", () => {
       "interpreter",
       "labelSelector",
       "limits",
+      "onRemoval",
       "overload",
       "passwordFile",
       "perSource",

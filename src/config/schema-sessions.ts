@@ -47,9 +47,10 @@ export const drain = z
     {
       onRemoval: z
         .enum(["keep", "drain", "cut"], { error: "keep, drain or cut" })
-        .default(DRAIN.onRemoval)
+        .optional()
         .describe(
-          "What becomes of the connections of an endpoint that leaves the name: they stay, are ended one by one, or are reset.",
+          "What becomes of the connections of an endpoint that leaves the name, or of a server that leaves the file: they stay, " +
+            "are ended one by one, or are reset. When absent those of an endpoint stay, and those of a server end as in a shutdown.",
         ),
       windowSecs: field
         .duration("seconds", 0)
@@ -66,7 +67,7 @@ export const drain = z
     },
     OBJECT,
   )
-  .describe("How connections are taken from an endpoint that leaves the name.");
+  .describe("How connections end when their endpoint, or their server, is taken away.");
 
 export type FileSocketOptions = z.output<ReturnType<typeof socketOptions>>;
 export type FileDrain = z.output<typeof drain>;

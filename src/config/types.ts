@@ -179,9 +179,10 @@ export interface KeepAlive {
   readonly probes: number;
 }
 
-/** What becomes of the connections of an endpoint that leaves its name. */
+/** What becomes of connections when what they are on is taken away. */
 export interface DrainConfig {
-  readonly onRemoval: "keep" | "drain" | "cut";
+  /** Undefined: those of an endpoint stay, those of a server that a reload removes end as in a shutdown. */
+  readonly onRemoval: "keep" | "drain" | "cut" | undefined;
   /** The ends are spread over this time. */
   readonly windowMs: number;
   /** In the whole process; Infinity for no cap. */

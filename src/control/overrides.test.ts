@@ -36,7 +36,7 @@ describe("Overrides", () => {
     expect(overrides.of("a", "/x", A)).toEqual({ weight: 2, enabled: false });
     overrides.set(A, { weight: null }, undefined);
     expect(overrides.of("a", "/x", A)).toEqual({ enabled: false });
-    expect(overrides.set(A, { enabled: null }, undefined)).toBeUndefined();
+    overrides.set(A, { enabled: null }, undefined);
     expect([overrides.entries, changed.length]).toEqual([[], 4]);
     overrides.set(A, { enabled: null }, undefined);
     expect(changed).toHaveLength(4);
@@ -52,6 +52,24 @@ describe("Overrides", () => {
     clock.advance(100);
     expect(overrides.of("a", "/x", A)).toBeUndefined();
     expect([changed.length, expired.length, clock.pending]).toEqual([3, 1, 0]);
+  });
+
+  test("have a time of their own for each key: none begins or ends with another", () => {
+    const { overrides, clock } = setup();
+    overrides.set(A, { enabled: false }, undefined);
+    overrides.set(A, { weight: 2 }, 1_000);
+    clock.advance(1_000);
+    expect(overrides.of("a", "/x", A)).toEqual({ enabled: false });
+    overrides.set(A, { enabled: false }, 1_000);
+    overrides.set(A, { weight: 3 }, undefined);
+    expect(overrides.entries.map(({ expiresMs }) => expiresMs !== undefined)).toEqual([
+      true,
+      false,
+    ]);
+    clock.advance(1_000);
+    expect(overrides.of("a", "/x", A)).toEqual({ weight: 3 });
+    overrides.set(A, { weight: null, enabled: true }, undefined);
+    expect(overrides.entries).toMatchObject([{ override: { enabled: true } }]);
   });
 
   test("leave no timer behind when they are taken back or stopped", () => {

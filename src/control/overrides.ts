@@ -17,7 +17,7 @@ export interface OverrideChange {
   readonly enabled?: boolean | null;
 }
 
-/** An override that is in force. */
+/** An override that is in force: one word about an endpoint, of its weight or of whether it is enabled. */
 export interface OverrideEntry {
   readonly target: OverrideTarget;
   readonly override: EndpointOverride;
@@ -26,14 +26,17 @@ export interface OverrideEntry {
 }
 
 interface Kept {
-  entry: OverrideEntry;
-  cancel: Cancel | undefined;
+  readonly entry: OverrideEntry;
+  readonly cancel: Cancel | undefined;
 }
+
+const KEYS = ["weight", "enabled"] as const;
 
 export class Overrides {
   readonly #clock: Clock;
   readonly #onChange: (address: EndpointAddress) => void;
   readonly #onExpired: (entry: OverrideEntry) => void;
+  /** By target and key: a word has its own time, whatever else is said of the endpoint. */
   readonly #kept = new Map<string, Kept>();
 
   /** `onChange` is told of every address of which `of` may answer something else from now on. */
@@ -69,30 +72,27 @@ export class Overrides {
     return Object.assign({}, ...fitting.map(({ override }) => override)) as EndpointOverride;
   }
 
-  /**
-   * Changes what is wanted of an endpoint, for `forMs`, or for good when undefined. Answers the override that is in force
-   * now; undefined when there is none any more.
-   */
-  set(
-    target: OverrideTarget,
-    change: OverrideChange,
-    forMs: number | undefined,
-  ): OverrideEntry | undefined {
-    const key = keyOf(target);
-    const before = this.#kept.get(key);
-    before?.cancel?.();
-    this.#kept.delete(key);
-    const override = merged(before?.entry.override ?? {}, change);
-    if (Object.keys(override).length === 0) {
-      if (before !== undefined) this.#onChange(target);
-      return undefined;
+  /** Changes what is wanted of an endpoint, for `forMs`, or for good when undefined. Other keys keep their time. */
+  set(target: OverrideTarget, change: OverrideChange, forMs: number | undefined): void {
+    let isChanged = false;
+    for (const key of KEYS) {
+      const value = change[key];
+      if (value === undefined) continue;
+      const name = `${keyOf(target)}\n${key}`;
+      const before = this.#kept.get(name);
+      before?.cancel?.();
+      this.#kept.delete(name);
+      if (value === null) {
+        isChanged ||= before !== undefined;
+        continue;
+      }
+      isChanged = true;
+      const expiresMs = forMs === undefined ? undefined : this.#clock.now() + forMs;
+      const entry = { target, override: { [key]: value }, expiresMs };
+      const cancel = forMs === undefined ? undefined : this.#expireAfter(forMs, name);
+      this.#kept.set(name, { entry, cancel });
     }
-    const expiresMs = forMs === undefined ? undefined : this.#clock.now() + forMs;
-    const entry = { target, override, expiresMs };
-    const cancel = forMs === undefined ? undefined : this.#expireAfter(forMs, key);
-    this.#kept.set(key, { entry, cancel });
-    this.#onChange(target);
-    return entry;
+    if (isChanged) this.#onChange(target);
   }
 
   /** Forgets all timers: for the end of the process. */
@@ -100,23 +100,15 @@ export class Overrides {
     for (const { cancel } of this.#kept.values()) cancel?.();
   }
 
-  #expireAfter(forMs: number, key: string): Cancel {
+  #expireAfter(forMs: number, name: string): Cancel {
     return this.#clock.after(forMs, () => {
-      const kept = this.#kept.get(key);
+      const kept = this.#kept.get(name);
       if (kept === undefined) return;
-      this.#kept.delete(key);
+      this.#kept.delete(name);
       this.#onExpired(kept.entry);
       this.#onChange(kept.entry.target);
     });
   }
-}
-
-function merged(before: EndpointOverride, change: OverrideChange): EndpointOverride {
-  const { weight = before.weight, enabled = before.enabled } = change;
-  return {
-    ...(typeof weight === "number" && { weight }),
-    ...(typeof enabled === "boolean" && { enabled }),
-  };
 }
 
 /** A path says more than a router. */

@@ -73,12 +73,11 @@ function setup(workers: number) {
     onDied: (worker) => died.push(worker),
     onSessions: () => {},
   });
-  const accepted = (): number => {
-    const family = aggregate
-      .collect()
-      .find(({ definition }) => definition.name === "l5d_srv_accepts_total");
-    return family?.series.reduce((sum, { numbers }) => sum + (numbers[0] ?? 0), 0) ?? 0;
-  };
+  const accepts = () =>
+    aggregate.collect().find(({ definition }) => definition.name === "l5d_srv_accepts_total")
+      ?.series ?? [];
+  const accepted = (): number => accepts().reduce((sum, { numbers }) => sum + (numbers[0] ?? 0), 0);
+  const servers = (): number => accepts().length;
   /** Connects, and resolves when the connection has ended: nothing is resolved, so it is reset after 20 ms. */
   const visit = async (): Promise<void> => {
     const { promise: ended, resolve: end, reject } = Promise.withResolvers<void>();
@@ -93,7 +92,7 @@ function setup(workers: number) {
     });
     await ended;
   };
-  return { supervisor, running, restarts, died, accepted, visit, bound };
+  return { supervisor, running, restarts, died, accepted, servers, visit, bound };
 }
 
 test("Supervisor replaces a worker that dies; no connection is refused meanwhile and no count is lost", async () => {
@@ -155,6 +154,29 @@ test("Supervisor knows when workers have done what they were told, and does not 
   supervisor.broadcast(DEADLY);
   expect(await supervisor.confirm()).toBe(true);
   await until("both are replaced", () => restarts.value === 2 && running.value === 2);
+  supervisor.stop();
+  bound.close();
+});
+
+test("Supervisor tells a worker that is being started nothing but what it is told at its start, and nothing twice", async () => {
+  const { supervisor, visit, bound } = setup(1);
+  const started = supervisor.start();
+  // As a reload does, that adds a server meanwhile.
+  supervisor.tellEach(() => addServer(bound, { connectTimeoutMs: 20 }));
+  await started;
+  supervisor.tellEach(() => ({ type: "remove-server", server: addServer(bound).server }));
+  expect(await supervisor.confirm()).toBe(true);
+  bound.close();
+  expect(visit()).rejects.toThrow();
+  supervisor.stop();
+});
+
+test("Supervisor makes no servers on a worker that is ready after the drain has begun", async () => {
+  const { supervisor, servers, bound } = setup(1);
+  void supervisor.start();
+  await supervisor.drain();
+  await supervisor.confirm();
+  expect(servers()).toBe(0);
   supervisor.stop();
   bound.close();
 });

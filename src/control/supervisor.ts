@@ -58,6 +58,7 @@ interface Slot {
   readonly index: number;
   readonly backoff: Backoff;
   worker: Worker | undefined;
+  /** Undefined before its worker is ready: `replay` tells it everything then, and nothing may be told twice. */
   outbox: Outbox<ToWorker> | undefined;
   /** When its worker was ready; undefined before. */
   readyMs: number | undefined;
@@ -175,7 +176,6 @@ export class Supervisor {
       name,
     });
     slot.worker = worker;
-    slot.outbox = new Outbox((message) => worker.postMessage(message), this.#parts.clock);
     const onMetrics = aggregate.source(name);
     worker.onmessage = ({ data }: MessageEvent<ToControl>) =>
       this.#onMessage(slot, data, onMetrics);
@@ -200,11 +200,7 @@ export class Supervisor {
     this.#heardMs = this.#parts.clock.now();
     switch (message.type) {
       case "ready":
-        this.#parts.running.add(1);
-        slot.readyMs = this.#parts.clock.now();
-        for (const replayed of this.#parts.replay(slot.index)) slot.outbox?.push(replayed);
-        slot.outbox?.push({ type: "confirm", order: AFTER_REPLAY });
-        return;
+        return this.#onReady(slot);
       case "confirmed":
         if (message.order === AFTER_REPLAY) return this.#onConfirmed?.();
         return this.#confirmed(slot, message.order);
@@ -226,6 +222,22 @@ export class Supervisor {
       default:
         return message satisfies never;
     }
+  }
+
+  #onReady(slot: Slot): void {
+    const { worker } = slot;
+    if (worker === undefined) return;
+    const { running, clock, replay } = this.#parts;
+    running.add(1);
+    slot.readyMs = clock.now();
+    const outbox = new Outbox<ToWorker>((message) => worker.postMessage(message), clock);
+    slot.outbox = outbox;
+    // What would be served is closed by now.
+    if (this.#state !== "running") return outbox.push({ type: "drain" });
+    // It may have become another since the start.
+    outbox.push({ type: "limit-descriptors", maxDescriptors: this.#descriptorsOfWorker });
+    for (const replayed of replay(slot.index)) outbox.push(replayed);
+    outbox.push({ type: "confirm", order: AFTER_REPLAY });
   }
 
   get #descriptorsOfWorker(): number {

@@ -48,7 +48,9 @@ export const CLOSE_REASONS = {
   drained: close("A drain ended both directions in order; what had been read was delivered."),
   drain_deadline: failure("The deadline of a drain had come, and the connection was reset."),
   killed: failure("An operator ended the connection."),
-  endpoint_removed: failure("The endpoint left its name, and onRemoval is cut."),
+  endpoint_removed: failure(
+    "The endpoint left its name, or a reload removed the server or the destination, and onRemoval is cut.",
+  ),
   endpoint_unhealthy: failure("The endpoint was found unhealthy, and its connections are cut."),
   shutdown: failure("The process ended before the connection did."),
   internal: failure("A defect of linkerd-tcp; the log says more."),

@@ -86,6 +86,41 @@ describe("Drain", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("begins after its delay, with those that are idle by then", () => {
+    const { clock, sessions, begin, times, told } = setup(100, {
+      delayMs: 5_000,
+      deadlineMs: 20_000,
+    });
+    begin();
+    const [first] = sessions;
+    if (first === undefined) throw new Error("there are 100");
+    clock.advance(4_900);
+    expect([told.at(0), times()[0]]).toEqual([[100, 100], ENDLESS]);
+    first.movedMs = clock.now();
+    clock.advance(10_200);
+    expect(Math.min(...times())).toBeGreaterThanOrEqual(5_000);
+    expect(Math.max(...times())).toBeLessThan(15_100);
+    expect(first.endedMs).toBeGreaterThan(times()[90] ?? ENDLESS);
+    expect(told.at(-1)).toEqual([100, 0]);
+  });
+
+  test("lets those go during its delay that it is told to leave alone", () => {
+    const { clock, sessions, begin, times, told } = setup(10, { delayMs: 5_000 });
+    const drain = begin();
+    clock.advance(1_000);
+    drain.release((session) => session !== sessions[0]);
+    clock.advance(20_000);
+    expect(times().filter((at) => at < ENDLESS)).toHaveLength(1);
+    expect(told.at(-1)).toEqual([10, 0]);
+  });
+
+  test("resets what its deadline meets during its delay", () => {
+    const { clock, sessions, begin } = setup(3, { delayMs: 5_000, windowMs: 0, deadlineMs: 5_000 });
+    begin();
+    clock.advance(5_100);
+    expect(sessions.map(({ reason }) => reason)).toEqual(Array(3).fill("drain_deadline"));
+  });
+
   test("puts those that are busy off to the last third of the window, and spreads them there", () => {
     const { clock, sessions, begin, times } = setup(100, { windowMs: 9_000 });
     for (const session of sessions.slice(50)) session.movedMs = ENDLESS;

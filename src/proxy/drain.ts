@@ -17,6 +17,8 @@ export interface Leaver {
 
 /** How sessions are ended. */
 export interface DrainPlan {
+  /** Before this time nothing is ended; the window comes after it. Default 0. */
+  readonly delayMs?: number;
   /** Ends are spread over this time; 0 for at once. */
   readonly windowMs: number;
   /** Infinity for no cap. A window that is too short for it gets longer. */
@@ -59,11 +61,15 @@ interface Appointment<Session> {
 export class Drain<Session extends Leaver> {
   readonly #parts: DrainParts<Session>;
   readonly #startedMs: number;
+  /** When the window begins. */
+  readonly #beginMs: number;
   readonly #total: number;
   /** In the order of their moments, the next one last. */
   #appointments: Appointment<Session>[];
   #putOff: Session[] = [];
   #begun: Session[] = [];
+  /** For the window. */
+  #isWaiting: boolean;
   #isLastPart = false;
   #lookedMs: number;
   #toldMs = Number.NEGATIVE_INFINITY;
@@ -75,9 +81,14 @@ export class Drain<Session extends Leaver> {
     const { clock, sessions, plan } = parts;
     this.#parts = parts;
     this.#startedMs = clock.now();
+    this.#beginMs = this.#startedMs + (plan?.delayMs ?? 0);
     this.#lookedMs = this.#startedMs;
     this.#total = sessions.length;
-    this.#appointments = this.#plan(sessions, this.#startedMs, this.#endMs(plan));
+    // Who is idle is seen when the window begins.
+    const isDelayed = this.#beginMs > this.#startedMs;
+    this.#isWaiting = isDelayed;
+    this.#putOff = isDelayed ? [...sessions] : [];
+    this.#appointments = isDelayed ? [] : this.#plan(sessions, this.#startedMs, this.#endMs(plan));
     this.#run();
   }
 
@@ -109,8 +120,14 @@ export class Drain<Session extends Leaver> {
 
   #endDue(nowMs: number, plan: DrainPlan): void {
     const { reason } = this.#parts;
+    if (nowMs < this.#beginMs) return;
     const endMs = this.#endMs(plan);
-    if (!this.#isLastPart && nowMs >= endMs - (endMs - this.#startedMs) * LAST_PART) {
+    if (this.#isWaiting) {
+      this.#isWaiting = false;
+      this.#appointments = this.#plan(this.#putOff, nowMs, endMs);
+      this.#putOff = [];
+    }
+    if (!this.#isLastPart && nowMs >= endMs - (endMs - this.#beginMs) * LAST_PART) {
       this.#isLastPart = true;
       const left = [...this.#putOff, ...this.#appointments.map(({ session }) => session)];
       this.#putOff = [];
@@ -176,8 +193,9 @@ export class Drain<Session extends Leaver> {
 
   #endMs(plan: DrainPlan | undefined): number {
     if (plan === undefined) return this.#startedMs;
-    const atLeastMs = (this.#total / plan.maxPerSecond) * 1_000;
-    return this.#startedMs + Math.min(plan.deadlineMs, Math.max(plan.windowMs, atLeastMs));
+    const { delayMs = 0, windowMs, maxPerSecond, deadlineMs } = plan;
+    const atLeastMs = (this.#total / maxPerSecond) * 1_000;
+    return this.#startedMs + Math.min(deadlineMs, delayMs + Math.max(windowMs, atLeastMs));
   }
 }
 

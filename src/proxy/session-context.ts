@@ -17,6 +17,8 @@ const HALF_CLOSED_WAIT_MS = 2_000;
 const LINGER_MS = 10_000;
 
 export interface SessionSettings {
+  /** Id of where the server leads. */
+  readonly destination: number;
   readonly tls: boolean;
   /** Infinity for no limit; the same for the others. */
   readonly connectTimeoutMs: number;

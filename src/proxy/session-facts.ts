@@ -4,6 +4,7 @@ import type { EndpointConnection } from "../balancer/connection.ts";
 import { formatAddress } from "../lib/address.ts";
 import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
 import type { Socket } from "../transport/socket.ts";
+import type { SessionSettings } from "./session-context.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import type { OutgoingHeader } from "./proxy-protocol/outgoing.ts";
 
@@ -19,8 +20,8 @@ export interface SessionFacts {
   readonly phase: SessionPhase;
   /** The accepted one; undefined once it is gone. */
   readonly socket: Socket | undefined;
-  /** Whether the server speaks TLS. */
-  readonly tls: boolean;
+  /** Of the server, when it was accepted. */
+  readonly settings: Pick<SessionSettings, "tls" | "destination">;
   /** What the client's proxy has told of it. */
   readonly received: ProxyHeader | undefined;
   readonly connection: EndpointConnection | undefined;
@@ -53,6 +54,11 @@ export function noExtras(): SessionExtras {
   };
 }
 
+/** Id of the destination that it goes to, or waits for. */
+export function destinationOf({ connection, settings }: SessionFacts): number {
+  return connection?.destination ?? settings.destination;
+}
+
 /** Address of the client, as the header told it where there was one. */
 export function clientIp({ socket, received }: SessionFacts): string | undefined {
   return received?.ends?.source.ip ?? (socket && peerAddress(socket));
@@ -71,8 +77,10 @@ export function clientEnds({ socket, received }: SessionFacts): {
 }
 
 /** What TLS has agreed upon with the client; undefined without TLS, or before its handshake is done. */
-export function sessionTls({ socket, tls, phase }: SessionFacts): TlsFacts | undefined {
-  return tls && socket !== undefined && phase !== "connecting" ? tlsFacts(socket) : undefined;
+export function sessionTls({ socket, settings, phase }: SessionFacts): TlsFacts | undefined {
+  return settings.tls && socket !== undefined && phase !== "connecting"
+    ? tlsFacts(socket)
+    : undefined;
 }
 
 /** `halfClosed`: whether one direction has ended. */

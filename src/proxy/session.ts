@@ -99,7 +99,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     return {
       phase: phaseOf(this.#state, ended || peer.ended),
       socket,
-      tls: this.#context.settings.tls,
+      settings: this.#context.settings,
       received: this.#extras?.received,
       connection: this.#connection,
       acceptedMs: this.#acceptedMs,

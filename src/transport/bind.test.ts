@@ -4,7 +4,7 @@ import { Peer } from "../../test/support/tls/peer.ts";
 import { statesOf, TCP } from "../../test/support/tls/recorder.ts";
 import { has, run } from "../../test/support/tls/tools.ts";
 import { until } from "../../test/support/until.ts";
-import { BindError, bind } from "./bind.ts";
+import { adopt, BindError, bind } from "./bind.ts";
 import { libc } from "./libc.ts";
 
 const withPython = test.skipIf(!has("python3"));
@@ -150,3 +150,20 @@ withPython("without FFI the port is found and left for workers to listen on", as
   expect(outcome).toEqual({ port: outcome["port"] });
   expect(outcome["port"]).toBeGreaterThan(0);
 });
+
+withFfi(
+  "a socket is closed once, an adopted one too: its number may be somebody else's by then",
+  () => {
+    const first = bind("127.0.0.1", 0);
+    const copy = libc?.dup(first.fd ?? -1) ?? -1;
+    const adopted = adopt(copy, "127.0.0.1", first.port);
+    adopted.close();
+    const next = libc?.dup(first.fd ?? -1);
+    expect(next).toBe(copy);
+    adopted.close();
+    const third = libc?.dup(first.fd ?? -1);
+    expect(third).not.toBe(copy);
+    for (const fd of [next, third]) libc?.close(fd ?? -1);
+    first.close();
+  },
+);

@@ -38,25 +38,28 @@ export function bind(ip: string, port: number): BoundSocket {
     listener.stop();
     return { fd: undefined, ip, port: boundPort, close() {} };
   }
-  const { dup, close, listen: setBacklog } = libc;
+  const { dup, listen: setBacklog } = libc;
   const fd = dup(listener.fd);
   // Bun's own copy would accept on this thread. Nothing was accepted yet: no turn of the event loop has passed.
   listener.stop();
   if (fd < 0) throw new BindError(formatAddress({ ip, port }), "EMFILE", undefined);
   setBacklog(fd, BACKLOG);
-  let isOpen = true;
-  const closeOnce = (): void => {
-    // A number that is closed twice may be somebody else's the second time.
-    if (isOpen) close(fd);
-    isOpen = false;
-  };
-  return { fd, ip, port: boundPort, close: closeOnce };
+  return { fd, ip, port: boundPort, close: closeOnce(fd) };
 }
 
 /** Takes over a socket that listens on `ip`:`port` already: what waits in its queue is served. */
 export function adopt(fd: number, ip: string, port: number): BoundSocket {
   libc?.listen(fd, BACKLOG);
-  return { fd, ip, port, close: () => void libc?.close(fd) };
+  return { fd, ip, port, close: closeOnce(fd) };
+}
+
+/** A number that is closed twice may be somebody else's the second time. */
+function closeOnce(fd: number): () => void {
+  let isOpen = true;
+  return () => {
+    if (isOpen) libc?.close(fd);
+    isOpen = false;
+  };
 }
 
 function open(ip: string, port: number) {

@@ -30,6 +30,8 @@ export type EndHow =
       readonly kind: "drain";
       /** The ends are spread over this time. */
       readonly windowMs: number;
+      /** Before this time nothing is ended: sessions may end by themselves. The window comes after it; default 0. */
+      readonly delayMs?: number;
       /** Of one worker; Infinity for no cap. */
       readonly maxPerSecond: number;
       /** From the order; what is left then is reset. Infinity for never. */

@@ -27,8 +27,6 @@ interface Entry {
   readonly server: Server;
   readonly listener: Listener;
   readonly metrics: ServerMetrics;
-  /** Where new connections go. */
-  destination: number;
   readonly admission: AdmissionOf;
   tls: ServerTls | undefined;
   /** Whether the listener begins TLS; else, where there is TLS, the session does. */
@@ -40,6 +38,7 @@ export class Servers {
   readonly #descriptors: Descriptors;
   /** Those whose last session has not ended, removed ones included. */
   readonly #entries = new Set<Entry>();
+  /** The same, each by its id. */
   readonly #byId = new Map<number, Entry>();
   readonly #overload: Overload | undefined;
 
@@ -71,8 +70,7 @@ export class Servers {
     const listensWithTls = tls !== undefined && !readsHeaders;
     const listenerTls = listensWithTls ? tls : undefined;
     const listener = new Listener(spec, server.accept, listenerTls, onFault);
-    const { destination } = spec;
-    const entry: Entry = { server, listener, metrics, destination, admission, tls, listensWithTls };
+    const entry: Entry = { server, listener, metrics, admission, tls, listensWithTls };
     this.#entries.add(entry);
     this.#byId.set(spec.server, entry);
     server.listen(listener);
@@ -85,7 +83,6 @@ export class Servers {
     const { server, listener, metrics, admission } = entry;
     const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls);
     const setup = this.#setupOf(spec, begin(), tls, admission);
-    entry.destination = spec.destination;
     const readsHeaders = setup.incoming !== undefined;
     metrics.expect(tls !== undefined, readsHeaders);
     const listensWithTls = tls !== undefined && !readsHeaders;
@@ -101,16 +98,16 @@ export class Servers {
   remove(id: number): void {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
-    this.#byId.delete(id);
     entry.server.drain(() => {
+      this.#byId.delete(id);
       this.#entries.delete(entry);
       entry.metrics.release();
       entry.admission.release();
     });
   }
 
-  /** All servers by id, with the destination that new connections go to. */
-  get all(): ReadonlyMap<number, { readonly server: Server; readonly destination: number }> {
+  /** All servers by id, removed ones with sessions included. */
+  get all(): ReadonlyMap<number, { readonly server: Server }> {
     return this.#byId;
   }
 

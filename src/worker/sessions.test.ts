@@ -12,9 +12,9 @@ const DESTINATION = 9;
 
 /** Worker 2 with one server and one endpoint, whose id is 1. */
 function setup() {
-  const world = fakeWorld();
+  const world = fakeWorld({ destination: DESTINATION });
   const sent: ToControl[] = [];
-  const all = new Map([[SERVER, { server: world.server, destination: DESTINATION }]]);
+  const all = new Map([[SERVER, { server: world.server }]]);
   const sessions = new Sessions(
     {
       start: { worker: 2 },
@@ -150,6 +150,21 @@ describe("Sessions, ending them", () => {
     expect(sent.at(-1)).toEqual({ type: "ending", order: 1, total: 1, left: 0, isOver: true });
     expect(world.metric("l5d_srv_close_reason_total", "killed")).toBe(1);
   });
+
+  test.each(["2.", "2.0", "2. ", "2.-0", "2.0x0", "2.1e0", "2.01", "2.NaN"])(
+    "takes the id %p for nobody's, least of all for that of all who have none yet",
+    (id) => {
+      const { sent, sessions, connect, list } = setup();
+      connect("10.0.0.1");
+      expect(list({ sessions: [id] }).total).toBe(0);
+      connect("10.0.0.2");
+      list({ source: "10.0.0.1" });
+      const how = { kind: "cut" } as const;
+      const selector = { sessions: [id] };
+      sessions.end({ type: "end-sessions", order: 1, selector, how, reason: "killed" });
+      expect(sent.at(-1)).toMatchObject({ order: 1, total: 0, isOver: true });
+    },
+  );
 
   test("stops for the endpoints that are named, or for all", () => {
     const { world, sent, sessions, connect } = setup();

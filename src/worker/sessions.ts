@@ -2,7 +2,13 @@
 import { type Cidr, inAnyCidr, parseCidr } from "../lib/cidr.ts";
 import { Drain } from "../proxy/drain.ts";
 import type { Session } from "../proxy/session.ts";
-import { clientEnds, clientIp, type SessionFacts, sessionTls } from "../proxy/session-facts.ts";
+import {
+  clientEnds,
+  clientIp,
+  destinationOf,
+  type SessionFacts,
+  sessionTls,
+} from "../proxy/session-facts.ts";
 import { DRAIN_METRICS } from "../telemetry/catalogue/server.ts";
 import type { Gauge } from "../telemetry/metrics.ts";
 import type {
@@ -18,6 +24,10 @@ import type { Servers } from "./servers.ts";
 
 /** A list is built in one go, during which nothing else happens on this worker. */
 const MOST_ROWS = 10_000;
+/** Of a session, as lists show it. What only looks like one (`0.`, `0.0`, `0.1e1`) names none. */
+const NUMBER = /^[1-9][0-9]*$/;
+/** No session has it. */
+const NONE = -1;
 
 type SessionsParts = Pick<WorkerParts, "clock" | "rng" | "registry" | "send"> & {
   readonly start: Pick<WorkerParts["start"], "worker">;
@@ -28,7 +38,6 @@ interface Found {
   readonly session: Session;
   readonly facts: SessionFacts;
   readonly server: number;
-  readonly destination: number;
   readonly idleMs: number;
 }
 
@@ -92,16 +101,15 @@ export class Sessions {
     // What cannot be read fits nothing: better than to end everything.
     if (selector.source !== undefined && source === undefined) return;
     const numbers = this.#numbersOf(selector.sessions);
-    for (const [id, { server, destination }] of this.#servers.all) {
+    for (const [id, { server }] of this.#servers.all) {
       if (selector.servers?.includes(id) === false) continue;
       for (const session of server.sessions) {
-        if (numbers !== undefined && !numbers.has(this.#numbers.get(session) ?? 0)) continue;
+        if (numbers !== undefined && !numbers.has(this.#numbers.get(session) ?? NONE)) continue;
         const facts = session.facts();
         const found = {
           session,
           facts,
           server: id,
-          destination: facts.connection?.destination ?? destination,
           idleMs: nowMs - session.lastMovedMs(nowMs),
         };
         if (fits(found, selector, source, nowMs)) yield found;
@@ -113,18 +121,19 @@ export class Sessions {
   #numbersOf(ids: readonly string[] | undefined): ReadonlySet<number> | undefined {
     if (ids === undefined) return undefined;
     const own = `${this.#parts.start.worker}.`;
-    return new Set(
-      ids.filter((id) => id.startsWith(own)).map((id) => Number(id.slice(own.length))),
-    );
+    const numbers = ids
+      .filter((id) => id.startsWith(own) && NUMBER.test(id.slice(own.length)))
+      .map((id) => Number(id.slice(own.length)));
+    return new Set(numbers);
   }
 
-  #row({ session, facts, server, destination, idleMs }: Found): SessionRow {
+  #row({ session, facts, server, idleMs }: Found): SessionRow {
     const nowMs = this.#parts.clock.now();
     const tls = sessionTls(facts);
     return {
       id: `${this.#parts.start.worker}.${this.#number(session)}`,
       server,
-      destination,
+      destination: destinationOf(facts),
       ...clientEnds(facts),
       endpoint: facts.connection?.endpoint.address,
       state: facts.phase,
@@ -147,7 +156,7 @@ export class Sessions {
 }
 
 function fits(
-  { facts, destination, idleMs }: Found,
+  { facts, idleMs }: Found,
   selector: SessionSelector,
   source: Cidr | undefined,
   nowMs: number,
@@ -155,7 +164,7 @@ function fits(
   const { destinations, endpoints, minAgeMs = 0, minIdleMs = 0 } = selector;
   const { minBytes = 0, maxBytes = Number.POSITIVE_INFINITY } = selector;
   const bytes = facts.rxBytes + facts.txBytes;
-  if (destinations?.includes(destination) === false) return false;
+  if (destinations?.includes(destinationOf(facts)) === false) return false;
   if (endpoints?.includes(facts.connection?.endpoint.id ?? -1) === false) return false;
   if (nowMs - facts.acceptedMs < minAgeMs || idleMs < minIdleMs) return false;
   if (bytes < minBytes || bytes > maxBytes) return false;

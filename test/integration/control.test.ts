@@ -5,6 +5,7 @@ import { proxyTo } from "../support/peers/proxy-config.ts";
 import { PythonSockets, type PythonSocket } from "../support/peers/python-sockets.ts";
 import { has } from "../support/peers/tools.ts";
 import { Product } from "../support/product.ts";
+import { rewrite } from "../support/reload.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
@@ -104,9 +105,46 @@ describe.skipIf(!has("python3"))("ctl", () => {
       { endpoint: a, enabled: false, applies: [{ dst: "/svc/web", resolvedWeight: 1 }] },
     ]);
     expect(await product.metric("l5d_overrides")).toBe(1);
+    expect(await ctl(product, "status")).toMatchObject({
+      servers: [{ accepts: true, connections: before + 6, waiting: 0, acceptQueue: 0 }],
+      overrides: [{ endpoint: a, enabled: false }],
+      destinations: [{ waiting: 0, retryBudget: expect.any(Number) as number }],
+    });
     expect(await ctl(product, "enable", a)).toEqual([]);
     for (let count = 0; count < 6; count += 1) await open();
     expect(await counts(product, a)).toBeGreaterThan(0);
+  });
+
+  test("closes a server for new connections, which a reload does not change", async () => {
+    const { product, a, b, sockets } = await scene(2);
+    await using _ = product;
+    const server = `127.0.0.1:${product.port()}`;
+    const words = ["--server", server, "--window", "300", "--deadline", "600", "--stop-new"];
+    expect(await ctl(product, "drain", ...words)).toMatchObject({ total: 2 });
+    expect(await ctl(product, "status")).toMatchObject({
+      servers: [{ address: server, accepts: false, connections: 2 }],
+    });
+    expect(await ctl(product, "reload")).toMatchObject({ result: "unchanged" });
+    await expect(python.connect(product.port())).rejects.toThrow("ECONNREFUSED");
+    const names = { "/svc/web": [a, b] };
+    const renamed = {
+      admin: { port: product.adminPort },
+      workers: 2,
+      routers: [
+        {
+          label: "other",
+          interpreter: { kind: "io.l5d.static", names },
+          servers: [{ port: product.port(), dstName: "/svc/web" }],
+        },
+      ],
+    };
+    rewrite(product, renamed);
+    expect(await ctl(product, "reload")).toMatchObject({ result: "applied" });
+    // As a server of another router it is another one, and binds anew.
+    const client = await python.connect(product.port());
+    await client.write("x");
+    expect(await client.receive(1)).toMatchObject({ text: "x" });
+    await Promise.all([client, ...sockets].map((socket) => socket.close()));
   });
 
   test("weighs an endpoint for a while", async () => {

@@ -232,6 +232,30 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectServing(product, "refused");
   });
 
+  test("lets no reload in between, which the new process might not have seen", async () => {
+    const product = await start(config(), { before: `mkfifo gate; ${STARTED_AS_PROGRAM}` });
+    const program = join(product.folder, "program");
+    writeFileSync(program, "#!/bin/sh\nread line <gate\n", { mode: 0o755 });
+    const upgrade = product.admin("/upgrade", { method: "POST" });
+    const { pid } = await product.line(({ msg }) => msg === "upgrade: a new process starts");
+    rewrite(product, config({ reloadOnChange: true }));
+    const reload = await product.admin("/reload", { method: "POST" });
+    expect(reload.status).toBe(409);
+    expect(await reload.json()).toMatchObject({
+      result: "refused",
+      message: `an upgrade is under way, and process ${pid} reads the file by itself: try again when it is over`,
+    });
+    product.process.kill("SIGHUP");
+    // Signals are taken in their order.
+    product.process.kill("SIGUSR2");
+    await product.line(({ msg }) => msg === "upgrade refused");
+    expect(product.log.some(({ msg }) => msg === "reload begins")).toBe(false);
+    writeFileSync(join(product.folder, "gate"), "\n");
+    expect((await upgrade).status).toBe(500);
+    // Whoever asked by a signal has no answer, and gets what was asked for.
+    await product.line(({ msg, generation }) => msg === "reload is over" && generation === 2);
+  });
+
   test("does not give up endpoints for names that the new process cannot resolve", async () => {
     const product = await start(config());
     const changed = config() as { routers: { interpreter: unknown }[] };
@@ -283,9 +307,15 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
         await said(old, `MAINPID=${next}`);
         expect(await product.process.exited).toBe(0);
         await said(next, "WATCHDOG=1");
+        rewrite(product, config({ admin: { port: 0, graceSecs: 70 } }));
+        kill(next, "SIGHUP");
+        await until("it is in effect", () =>
+          product.log.some(({ msg, generation }) => msg === "reload is over" && generation === 2),
+        );
         kill(next, "SIGTERM");
         await said(next, "STOPPING=1");
-        await said(next, /^EXTEND_TIMEOUT_USEC=65000000$/);
+        // As it is in effect, not as it was at the start.
+        await said(next, /^EXTEND_TIMEOUT_USEC=75000000$/);
         await until("the new process has ended", () => !isAlive(next));
         // The service does not stop when a process of it has handed over.
         const stopping = manager.reports.filter(

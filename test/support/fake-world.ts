@@ -21,6 +21,7 @@ import { FakeConnector, FakeSocket } from "./fake-sockets.ts";
 /** Of a server of plain TCP, without limits of time but for connecting. */
 export const SERVER: ServerSettings = {
   tls: false,
+  destination: 0,
   connectTimeoutMs: 1_000,
   handshakeTimeoutMs: 500,
   connectionLifetimeMs: Number.POSITIVE_INFINITY,

@@ -1,6 +1,7 @@
 // A plan as operators see it: in the log, and as the admin server's JSON.
 import { formatAddress } from "../../lib/address.ts";
 import type { NamerConfig } from "../../config/namer-types.ts";
+import { fateOfDestination, fateOfServer, fateText } from "./fate.ts";
 import type {
   Difference,
   Plan,
@@ -46,8 +47,8 @@ export interface LiveNumbers {
 export function viewOf(plan: Plan, live: LiveNumbers): PlanView {
   return {
     items: [
-      ...plan.servers.map((difference) => serverItem(difference, live)),
-      ...plan.destinations.map((difference) => destinationItem(difference, live)),
+      ...plan.servers.map((difference) => serverItem(difference, plan, live)),
+      ...plan.destinations.map((difference) => destinationItem(difference, plan, live)),
       ...plan.routers.map(routerItem),
       ...plan.namers.map(namerItem),
     ],
@@ -76,7 +77,11 @@ function settingText({ setting, from, to }: SettingChange): string {
   return from === to ? setting : `${setting} ${from} -> ${to}`;
 }
 
-function serverItem(difference: Difference<PlannedServer>, live: LiveNumbers): PlanItem {
+function serverItem(
+  difference: Difference<PlannedServer>,
+  plan: Plan,
+  live: LiveNumbers,
+): PlanItem {
   const { key, router, config } =
     difference.change === "removed" ? difference.before : difference.after;
   const { change } = difference;
@@ -86,7 +91,9 @@ function serverItem(difference: Difference<PlannedServer>, live: LiveNumbers): P
   }
   const { address: name, active: connections } = live.server(key);
   if (change === "removed") {
-    const effect = "accepts no more; connections go on until they end";
+    const fate = fateOfServer(plan, difference.before);
+    const end = fate.kind === "replaced" ? "" : "accepts no more; ";
+    const effect = end + fateText(fate);
     return { kind: "server", change, router, name, connections, effect };
   }
   const effect = "connections keep the settings they began with; new ones follow";
@@ -94,7 +101,11 @@ function serverItem(difference: Difference<PlannedServer>, live: LiveNumbers): P
   return { kind: "server", change, router, name, settings, connections, effect };
 }
 
-function destinationItem(difference: Difference<PlannedDestination>, live: LiveNumbers): PlanItem {
+function destinationItem(
+  difference: Difference<PlannedDestination>,
+  plan: Plan,
+  live: LiveNumbers,
+): PlanItem {
   const { change } = difference;
   const { router, path: name } = change === "removed" ? difference.before : difference.after;
   if (change === "added") {
@@ -102,7 +113,9 @@ function destinationItem(difference: Difference<PlannedDestination>, live: LiveN
   }
   const connections = live.destination(router, name);
   if (change === "removed") {
-    const effect = "is followed no more; connections go on until they end";
+    const fate = fateOfDestination(plan, difference.before);
+    const end = fate && fateText(fate);
+    const effect = `is followed no more; ${end ?? "connections go on, unless their server is removed"}`;
     return { kind: "destination", change, router, name, connections, effect };
   }
   const effect = "connections stay as they are; new ones follow";

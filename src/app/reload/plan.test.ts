@@ -174,9 +174,9 @@ describe("a plan in words", () => {
   test("tells of servers and destinations that come and go", () => {
     const to = BASE.replace("{port: 2, dstName: /svc/api}", "{port: 3, dstName: /svc/new}");
     expect(lines(planned(to))).toEqual([
-      "server a 127.0.0.1:2 removed: accepts no more; connections go on until they end (now 3)",
+      "server a 127.0.0.1:2 removed: accepts no more; connections end one by one over 4 s after 5 s; what is left 10 s from now is reset (now 3)",
       "server a 127.0.0.1:3 added: accepts for /svc/new",
-      "destination a /svc/api removed: is followed no more; connections go on until they end (now 5)",
+      "destination a /svc/api removed: is followed no more; connections go on, unless their server is removed (now 5)",
       "destination a /svc/new added: is followed",
     ]);
   });

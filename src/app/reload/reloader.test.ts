@@ -112,6 +112,25 @@ test("Reloader refuses where there is no file, and while the process may not cha
   expect(draining.calls).toEqual([]);
 });
 
+test("Reloader does later what was asked for while something short stood in the way", async () => {
+  let obstacle: string | undefined = "the process is starting";
+  const { reloader, file, applied } = setup({
+    obstacle: () => obstacle,
+    isObstacleShort: () => obstacle !== undefined,
+  });
+  file.text = TWO;
+  reloader.request("SIGHUP");
+  reloader.request("SIGHUP");
+  expect(await reloader.reload("test")).toMatchObject({ result: "refused" });
+  expect(applied).toHaveLength(0);
+  obstacle = undefined;
+  reloader.resume();
+  reloader.resume();
+  expect(reloader.isBusy).toBe(true);
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+  expect([applied.length, reloader.inEffect.generation]).toEqual([1, 2]);
+});
+
 test("Reloader plans without changing anything", async () => {
   const { file, reloader, applied, calls } = setup();
   file.text = TWO;

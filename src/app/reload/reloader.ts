@@ -45,6 +45,8 @@ export interface ReloaderParts extends ReloadHooks {
   readonly metrics: ReloadMetrics;
   /** Why nothing may be reloaded just now, as a clause; undefined when it may. */
   readonly obstacle: () => string | undefined;
+  /** Whether that is soon over: `resume` is to follow. */
+  readonly isObstacleShort?: () => boolean;
   /** Numbers of now, of what a plan touches. */
   readonly live: () => LiveNumbers;
   /** Carries out a plan. Throws, having changed nothing, when that cannot be done; answers what is doubtful. */
@@ -66,7 +68,7 @@ export class Reloader {
   #source: unknown;
   #inEffect: InEffect;
   #isBusy = false;
-  /** Somebody who does not wait for an answer has asked while another reload was under way. */
+  /** Somebody who does not wait for an answer has asked while that could not be. */
   #again: string | undefined;
 
   constructor(parts: ReloaderParts) {
@@ -100,10 +102,22 @@ export class Reloader {
     return this.#inEffect;
   }
 
+  /** Whether a reload or a plan is being made. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
   /** Reloads once what is under way has ended; the log tells what came of it. */
   request(why: string): void {
-    if (this.#isBusy) this.#again = why;
+    if (this.#isBusy || this.#parts.isObstacleShort?.() === true) this.#again = why;
     else void this.reload(why);
+  }
+
+  /** What stood in the way is over: does what was asked for meanwhile. */
+  resume(): void {
+    const again = this.#again;
+    this.#again = undefined;
+    if (again !== undefined) this.request(again);
   }
 
   /** Watches files no more. */
@@ -128,9 +142,7 @@ export class Reloader {
       last: { result: answer.result, atMs: this.#parts.clock.wallTime() },
     };
     this.#tell(answer);
-    const again = this.#again;
-    this.#again = undefined;
-    if (again !== undefined) this.request(again);
+    this.resume();
     return answer;
   }
 

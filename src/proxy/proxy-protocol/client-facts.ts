@@ -3,16 +3,16 @@ import { socketEnds, tlsFacts } from "../../transport/bun.ts";
 import type { SessionFacts } from "../session-facts.ts";
 import type { ClientFacts } from "./outgoing.ts";
 
-/** `socket` is the accepted one, `tls` whether it speaks TLS, `received` the header that came with it. */
+/** `socket` is the accepted one, `settings` say whether it speaks TLS, `received` the header that came with it. */
 export function clientFacts({
   socket,
-  tls,
+  settings,
   received,
-}: Pick<SessionFacts, "socket" | "tls" | "received">): ClientFacts {
+}: Pick<SessionFacts, "socket" | "settings" | "received">): ClientFacts {
   const ends = socket && socketEnds(socket);
   return {
     ends: ends && { source: ends.peer, destination: ends.local },
-    tls: tls && socket !== undefined ? tlsFacts(socket) : undefined,
+    tls: settings.tls && socket !== undefined ? tlsFacts(socket) : undefined,
     received,
   };
 }
