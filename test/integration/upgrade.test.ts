@@ -1,14 +1,6 @@
 // A process that is replaced while clients come and go: by POST /upgrade and by SIGUSR2, with success and without. The
 // clients are Python's, the service manager too.
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { proxyTo } from "../support/peers/proxy-config.ts";
@@ -23,10 +15,27 @@ setDefaultTimeout(90_000);
 const STARTED_AS_PROGRAM = "LINKERD_TCP_LAUNCHER=$$:$PWD/program; export LINKERD_TCP_LAUNCHER";
 const PID = expect.any(Number) as number;
 
+/** A product, and the processes that take over from it. All end with the `await using` block that holds it. */
+class Lineage implements AsyncDisposable {
+  readonly product: Product;
+
+  constructor(product: Product) {
+    this.product = product;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pid of pidsOf(this.product)) kill(pid, "SIGKILL");
+    await this.product[Symbol.asyncDispose]();
+  }
+}
+
+async function start(...args: Parameters<typeof Product.start>): Promise<Lineage> {
+  return new Lineage(await Product.start(...args));
+}
+
 describe.skipIf(!has("python3"))("an upgrade", () => {
   let python: PythonSockets;
   let backend: PythonServer;
-  const products: Product[] = [];
 
   beforeAll(async () => {
     python = new PythonSockets();
@@ -35,13 +44,6 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
 
   afterAll(async () => python[Symbol.asyncDispose]());
 
-  afterEach(async () => {
-    for (const product of products.splice(0)) {
-      for (const pid of pidsOf(product)) kill(pid, "SIGKILL");
-      await product[Symbol.asyncDispose]();
-    }
-  });
-
   function config(top: Readonly<Record<string, unknown>> = {}): unknown {
     return proxyTo({
       to: [backend.port],
@@ -49,14 +51,9 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     });
   }
 
-  async function start(...args: Parameters<typeof Product.start>): Promise<Product> {
-    const product = await Product.start(...args);
-    products.push(product);
-    return product;
-  }
-
   test("loses no connection of those that come, and lets those that stand come to their end", async () => {
-    const product = await start(config());
+    await using lineage = await start(config());
+    const { product } = lineage;
     const port = product.port();
     const old = product.process.pid;
     const longLived = await python.connect(port);
@@ -105,7 +102,8 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
         server: { maxConcurrency },
         top: { admin: { port: 0, graceSecs: 60 } },
       });
-    const product = await start(limited(1));
+    await using lineage = await start(limited(1));
+    const { product } = lineage;
     const port = product.port();
     const first = await python.connect(port);
     await first.write("first");
@@ -123,7 +121,8 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
   });
 
   test("follows another, by SIGUSR2 too, and each process drains by itself", async () => {
-    const product = await start(config());
+    await using lineage = await start(config());
+    const { product } = lineage;
     const [port, admin] = [product.port(), product.adminPort];
     product.process.kill("SIGUSR2");
     await until("the second process serves", () => readyPids(product).length === 2);
@@ -141,7 +140,8 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
   });
 
   test("takes the configuration as it is now: new servers listen, others listen no more", async () => {
-    const product = await start(config());
+    await using lineage = await start(config());
+    const { product } = lineage;
     const port = product.port();
     const extra = await python.deadPort();
     rewrite(product, {
@@ -166,25 +166,30 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expect(python.connect(port)).rejects.toThrow("ECONNREFUSED");
   });
 
-  test("with a broken configuration leaves everything as it is, and tells why", async () => {
-    const product = await start(config());
-    rewrite(product, { routers: [{ label: "test", servers: [{ prot: 1 }] }] });
-    const answer = await product.admin("/upgrade", { method: "POST" });
-    expect(answer.status).toBe(500);
-    const text = await answer.text();
-    expect(text).toStartWith("The upgrade failed, and this process goes on: ");
-    expect(text).toContain("prot");
-    await expectServing(product, "failed");
-    expect(await product.line(({ msg }) => msg.startsWith("upgrade failed"))).toMatchObject({
-      level: "error",
-      why: expect.stringContaining("prot") as string,
-    });
-    rewrite(product, config());
-    expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
-  });
+  test.concurrent(
+    "with a broken configuration leaves everything as it is, and tells why",
+    async () => {
+      await using lineage = await start(config());
+      const { product } = lineage;
+      rewrite(product, { routers: [{ label: "test", servers: [{ prot: 1 }] }] });
+      const answer = await product.admin("/upgrade", { method: "POST" });
+      expect(answer.status).toBe(500);
+      const text = await answer.text();
+      expect(text).toStartWith("The upgrade failed, and this process goes on: ");
+      expect(text).toContain("prot");
+      await expectServing(product, "failed");
+      expect(await product.line(({ msg }) => msg.startsWith("upgrade failed"))).toMatchObject({
+        level: "error",
+        why: expect.stringContaining("prot") as string,
+      });
+      rewrite(product, config());
+      expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
+    },
+  );
 
-  test("whose new process cannot listen leaves everything as it is", async () => {
-    const product = await start(config());
+  test.concurrent("whose new process cannot listen leaves everything as it is", async () => {
+    await using lineage = await start(config());
+    const { product } = lineage;
     const changed = config({ admin: { port: backend.port } });
     rewrite(product, changed);
     const answer = await product.admin("/upgrade", { method: "POST" });
@@ -195,25 +200,30 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectServing(product, "failed");
   });
 
-  test("whose new process dies, or cannot be started, leaves everything as it is", async () => {
-    const product = await start(config(), { before: STARTED_AS_PROGRAM });
-    const program = join(product.folder, "program");
-    for (const [text, said] of [
-      ["#!/bin/sh\nexit 3\n", "(exit code 3) before it was ready"],
-      ["#!/bin/sh\nkill -9 $$\n", "(signal SIGKILL) before it was ready"],
-      [undefined, "could not be started"],
-    ] as const) {
-      rmSync(program, { force: true });
-      if (text !== undefined) writeFileSync(program, text, { mode: 0o755 });
-      const answer = await product.admin("/upgrade", { method: "POST" });
-      expect(answer.status).toBe(500);
-      expect(await answer.text()).toContain(said);
-      await expectServing(product, "failed");
-    }
-  });
+  test.concurrent(
+    "whose new process dies, or cannot be started, leaves everything as it is",
+    async () => {
+      await using lineage = await start(config(), { before: STARTED_AS_PROGRAM });
+      const { product } = lineage;
+      const program = join(product.folder, "program");
+      for (const [text, said] of [
+        ["#!/bin/sh\nexit 3\n", "(exit code 3) before it was ready"],
+        ["#!/bin/sh\nkill -9 $$\n", "(signal SIGKILL) before it was ready"],
+        [undefined, "could not be started"],
+      ] as const) {
+        rmSync(program, { force: true });
+        if (text !== undefined) writeFileSync(program, text, { mode: 0o755 });
+        const answer = await product.admin("/upgrade", { method: "POST" });
+        expect(answer.status).toBe(500);
+        expect(await answer.text()).toContain(said);
+        await expectServing(product, "failed");
+      }
+    },
+  );
 
-  test("is refused while another one runs", async () => {
-    const product = await start(config(), { before: `mkfifo gate; ${STARTED_AS_PROGRAM}` });
+  test.concurrent("is refused while another one runs", async () => {
+    await using lineage = await start(config(), { before: `mkfifo gate; ${STARTED_AS_PROGRAM}` });
+    const { product } = lineage;
     writeFileSync(join(product.folder, "program"), "#!/bin/sh\nread line <gate\n", {
       mode: 0o755,
     });
@@ -232,67 +242,79 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectServing(product, "refused");
   });
 
-  test("does not give up endpoints for names that the new process cannot resolve", async () => {
-    const product = await start(config());
-    const changed = config() as { routers: { interpreter: unknown }[] };
-    const interpreter = {
-      kind: "io.l5d.namerd.http",
-      baseUrl: `http://127.0.0.1:${await python.deadPort()}`,
-    };
-    rewrite(product, {
-      ...changed,
-      routers: changed.routers.map((router) => ({ ...router, interpreter })),
-    });
-    const answer = await product.admin("/upgrade", { method: "POST" });
-    expect({ status: answer.status, text: await answer.text() }).toEqual({
-      status: 500,
-      text: expect.stringContaining(
-        "could not resolve names that this process has endpoints for: /svc/web (test)",
-      ) as string,
-    });
-    await expectServing(product, "failed");
-  });
+  test.concurrent(
+    "does not give up endpoints for names that the new process cannot resolve",
+    async () => {
+      await using lineage = await start(config());
+      const { product } = lineage;
+      const changed = config() as { routers: { interpreter: unknown }[] };
+      const interpreter = {
+        kind: "io.l5d.namerd.http",
+        baseUrl: `http://127.0.0.1:${await python.deadPort()}`,
+      };
+      rewrite(product, {
+        ...changed,
+        routers: changed.routers.map((router) => ({ ...router, interpreter })),
+      });
+      const answer = await product.admin("/upgrade", { method: "POST" });
+      expect({ status: answer.status, text: await answer.text() }).toEqual({
+        status: 500,
+        text: expect.stringContaining(
+          "could not resolve names that this process has endpoints for: /svc/web (test)",
+        ) as string,
+      });
+      await expectServing(product, "failed");
+    },
+  );
 
   describe("tells the service manager", () => {
     for (const kind of ["a path", "an abstract name"] as const) {
-      test(`at ${kind} which process is ready, which takes over, and when the end begins`, async () => {
-        const name = `linkerd-tcp-notify-${process.pid}-${performance.now()}`;
-        const address = kind === "a path" ? `/tmp/${name}` : `@${name}`;
-        await using manager = new PythonScript("service-manager.py", address);
-        await manager.report("it listens", ({ listening }) => listening === address);
-        const said = (pid: number, line: string | RegExp) =>
-          manager.report(`${pid} says ${line}`, (report) => {
-            const lines = report["lines"];
-            return (
-              report["pid"] === pid &&
-              Array.isArray(lines) &&
-              lines.some((one) => (line instanceof RegExp ? line.test(String(one)) : one === line))
-            );
+      test.concurrent(
+        `at ${kind} which process is ready, which takes over, and when the end begins`,
+        async () => {
+          const name = `linkerd-tcp-notify-${process.pid}-${performance.now()}`;
+          const address = kind === "a path" ? `/tmp/${name}` : `@${name}`;
+          await using manager = new PythonScript("service-manager.py", address);
+          await manager.report("it listens", ({ listening }) => listening === address);
+          const said = (pid: number, line: string | RegExp) =>
+            manager.report(`${pid} says ${line}`, (report) => {
+              const lines = report["lines"];
+              return (
+                report["pid"] === pid &&
+                Array.isArray(lines) &&
+                lines.some((one) =>
+                  line instanceof RegExp ? line.test(String(one)) : one === line,
+                )
+              );
+            });
+          await using lineage = await start(config(), {
+            env: { NOTIFY_SOCKET: address, WATCHDOG_USEC: "200000" },
           });
-        const product = await start(config(), {
-          env: { NOTIFY_SOCKET: address, WATCHDOG_USEC: "200000" },
-        });
-        const old = product.process.pid;
-        await said(old, "READY=1");
-        const lives = () =>
-          manager.reports.filter(({ pid, lines }) => pid === old && String(lines) === "WATCHDOG=1");
-        await until("it lives, again and again", () => lives().length >= 5);
-        expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
-        const [, next = 0] = readyPids(product);
-        await said(next, "READY=1");
-        await said(old, `MAINPID=${next}`);
-        expect(await product.process.exited).toBe(0);
-        await said(next, "WATCHDOG=1");
-        kill(next, "SIGTERM");
-        await said(next, "STOPPING=1");
-        await said(next, /^EXTEND_TIMEOUT_USEC=65000000$/);
-        await until("the new process has ended", () => !isAlive(next));
-        // The service does not stop when a process of it has handed over.
-        const stopping = manager.reports.filter(
-          ({ pid, lines }) => pid === old && String(lines).includes("STOPPING"),
-        );
-        expect(stopping).toEqual([]);
-      });
+          const { product } = lineage;
+          const old = product.process.pid;
+          await said(old, "READY=1");
+          const lives = () =>
+            manager.reports.filter(
+              ({ pid, lines }) => pid === old && String(lines) === "WATCHDOG=1",
+            );
+          await until("it lives, again and again", () => lives().length >= 5);
+          expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
+          const [, next = 0] = readyPids(product);
+          await said(next, "READY=1");
+          await said(old, `MAINPID=${next}`);
+          expect(await product.process.exited).toBe(0);
+          await said(next, "WATCHDOG=1");
+          kill(next, "SIGTERM");
+          await said(next, "STOPPING=1");
+          await said(next, /^EXTEND_TIMEOUT_USEC=65000000$/);
+          await until("the new process has ended", () => !isAlive(next));
+          // The service does not stop when a process of it has handed over.
+          const stopping = manager.reports.filter(
+            ({ pid, lines }) => pid === old && String(lines).includes("STOPPING"),
+          );
+          expect(stopping).toEqual([]);
+        },
+      );
     }
   });
 
