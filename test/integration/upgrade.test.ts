@@ -1,6 +1,14 @@
 // A process that is replaced while clients come and go: by POST /upgrade and by SIGUSR2, with success and without. The
 // clients are Python's, the service manager too.
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { proxyTo } from "../support/peers/proxy-config.ts";
@@ -15,27 +23,10 @@ setDefaultTimeout(90_000);
 const STARTED_AS_PROGRAM = "LINKERD_TCP_LAUNCHER=$$:$PWD/program; export LINKERD_TCP_LAUNCHER";
 const PID = expect.any(Number) as number;
 
-/** A product, and the processes that take over from it. All end with the `await using` block that holds it. */
-class Lineage implements AsyncDisposable {
-  readonly product: Product;
-
-  constructor(product: Product) {
-    this.product = product;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const pid of pidsOf(this.product)) kill(pid, "SIGKILL");
-    await this.product[Symbol.asyncDispose]();
-  }
-}
-
-async function start(...args: Parameters<typeof Product.start>): Promise<Lineage> {
-  return new Lineage(await Product.start(...args));
-}
-
 describe.skipIf(!has("python3"))("an upgrade", () => {
   let python: PythonSockets;
   let backend: PythonServer;
+  const lineages: Lineage[] = [];
 
   beforeAll(async () => {
     python = new PythonSockets();
@@ -44,6 +35,10 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
 
   afterAll(async () => python[Symbol.asyncDispose]());
 
+  afterEach(async () => {
+    for (const lineage of lineages.splice(0)) await lineage[Symbol.asyncDispose]();
+  });
+
   function config(top: Readonly<Record<string, unknown>> = {}): unknown {
     return proxyTo({
       to: [backend.port],
@@ -51,9 +46,14 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     });
   }
 
+  async function start(...args: Parameters<typeof Product.start>): Promise<Product> {
+    const product = await Product.start(...args);
+    lineages.push(new Lineage(product));
+    return product;
+  }
+
   test("loses no connection of those that come, and lets those that stand come to their end", async () => {
-    await using lineage = await start(config());
-    const { product } = lineage;
+    const product = await start(config());
     const port = product.port();
     const old = product.process.pid;
     const longLived = await python.connect(port);
@@ -102,8 +102,7 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
         server: { maxConcurrency },
         top: { admin: { port: 0, graceSecs: 60 } },
       });
-    await using lineage = await start(limited(1));
-    const { product } = lineage;
+    const product = await start(limited(1));
     const port = product.port();
     const first = await python.connect(port);
     await first.write("first");
@@ -121,8 +120,7 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
   });
 
   test("follows another, by SIGUSR2 too, and each process drains by itself", async () => {
-    await using lineage = await start(config());
-    const { product } = lineage;
+    const product = await start(config());
     const [port, admin] = [product.port(), product.adminPort];
     product.process.kill("SIGUSR2");
     await until("the second process serves", () => readyPids(product).length === 2);
@@ -140,8 +138,7 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
   });
 
   test("takes the configuration as it is now: new servers listen, others listen no more", async () => {
-    await using lineage = await start(config());
-    const { product } = lineage;
+    const product = await start(config());
     const port = product.port();
     const extra = await python.deadPort();
     rewrite(product, {
@@ -166,30 +163,25 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expect(python.connect(port)).rejects.toThrow("ECONNREFUSED");
   });
 
-  test.concurrent(
-    "with a broken configuration leaves everything as it is, and tells why",
-    async () => {
-      await using lineage = await start(config());
-      const { product } = lineage;
-      rewrite(product, { routers: [{ label: "test", servers: [{ prot: 1 }] }] });
-      const answer = await product.admin("/upgrade", { method: "POST" });
-      expect(answer.status).toBe(500);
-      const text = await answer.text();
-      expect(text).toStartWith("The upgrade failed, and this process goes on: ");
-      expect(text).toContain("prot");
-      await expectServing(product, "failed");
-      expect(await product.line(({ msg }) => msg.startsWith("upgrade failed"))).toMatchObject({
-        level: "error",
-        why: expect.stringContaining("prot") as string,
-      });
-      rewrite(product, config());
-      expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
-    },
-  );
+  test("with a broken configuration leaves everything as it is, and tells why", async () => {
+    const product = await start(config());
+    rewrite(product, { routers: [{ label: "test", servers: [{ prot: 1 }] }] });
+    const answer = await product.admin("/upgrade", { method: "POST" });
+    expect(answer.status).toBe(500);
+    const text = await answer.text();
+    expect(text).toStartWith("The upgrade failed, and this process goes on: ");
+    expect(text).toContain("prot");
+    await expectServing(product, "failed");
+    expect(await product.line(({ msg }) => msg.startsWith("upgrade failed"))).toMatchObject({
+      level: "error",
+      why: expect.stringContaining("prot") as string,
+    });
+    rewrite(product, config());
+    expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
+  });
 
-  test.concurrent("whose new process cannot listen leaves everything as it is", async () => {
-    await using lineage = await start(config());
-    const { product } = lineage;
+  test("whose new process cannot listen leaves everything as it is", async () => {
+    const product = await start(config());
     const changed = config({ admin: { port: backend.port } });
     rewrite(product, changed);
     const answer = await product.admin("/upgrade", { method: "POST" });
@@ -200,30 +192,25 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectServing(product, "failed");
   });
 
-  test.concurrent(
-    "whose new process dies, or cannot be started, leaves everything as it is",
-    async () => {
-      await using lineage = await start(config(), { before: STARTED_AS_PROGRAM });
-      const { product } = lineage;
-      const program = join(product.folder, "program");
-      for (const [text, said] of [
-        ["#!/bin/sh\nexit 3\n", "(exit code 3) before it was ready"],
-        ["#!/bin/sh\nkill -9 $$\n", "(signal SIGKILL) before it was ready"],
-        [undefined, "could not be started"],
-      ] as const) {
-        rmSync(program, { force: true });
-        if (text !== undefined) writeFileSync(program, text, { mode: 0o755 });
-        const answer = await product.admin("/upgrade", { method: "POST" });
-        expect(answer.status).toBe(500);
-        expect(await answer.text()).toContain(said);
-        await expectServing(product, "failed");
-      }
-    },
-  );
+  test("whose new process dies, or cannot be started, leaves everything as it is", async () => {
+    const product = await start(config(), { before: STARTED_AS_PROGRAM });
+    const program = join(product.folder, "program");
+    for (const [text, said] of [
+      ["#!/bin/sh\nexit 3\n", "(exit code 3) before it was ready"],
+      ["#!/bin/sh\nkill -9 $$\n", "(signal SIGKILL) before it was ready"],
+      [undefined, "could not be started"],
+    ] as const) {
+      rmSync(program, { force: true });
+      if (text !== undefined) writeFileSync(program, text, { mode: 0o755 });
+      const answer = await product.admin("/upgrade", { method: "POST" });
+      expect(answer.status).toBe(500);
+      expect(await answer.text()).toContain(said);
+      await expectServing(product, "failed");
+    }
+  });
 
-  test.concurrent("is refused while another one runs", async () => {
-    await using lineage = await start(config(), { before: `mkfifo gate; ${STARTED_AS_PROGRAM}` });
-    const { product } = lineage;
+  test("is refused while another one runs", async () => {
+    const product = await start(config(), { before: `mkfifo gate; ${STARTED_AS_PROGRAM}` });
     writeFileSync(join(product.folder, "program"), "#!/bin/sh\nread line <gate\n", {
       mode: 0o755,
     });
@@ -242,10 +229,11 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectServing(product, "refused");
   });
 
+  // From here on tests run at the same time, the first of which waits for ten seconds: each ends its own processes.
   test.concurrent(
     "does not give up endpoints for names that the new process cannot resolve",
     async () => {
-      await using lineage = await start(config());
+      await using lineage = new Lineage(await Product.start(config()));
       const { product } = lineage;
       const changed = config() as { routers: { interpreter: unknown }[] };
       const interpreter = {
@@ -287,9 +275,8 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
                 )
               );
             });
-          await using lineage = await start(config(), {
-            env: { NOTIFY_SOCKET: address, WATCHDOG_USEC: "200000" },
-          });
+          const env = { NOTIFY_SOCKET: address, WATCHDOG_USEC: "200000" };
+          await using lineage = new Lineage(await Product.start(config(), { env }));
           const { product } = lineage;
           const old = product.process.pid;
           await said(old, "READY=1");
@@ -334,6 +321,20 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await client.close();
   }
 });
+
+/** A product, and the processes that take over from it. All end with the `await using` block that holds it. */
+class Lineage implements AsyncDisposable {
+  readonly product: Product;
+
+  constructor(product: Product) {
+    this.product = product;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pid of pidsOf(this.product)) kill(pid, "SIGKILL");
+    await this.product[Symbol.asyncDispose]();
+  }
+}
 
 function rewrite(product: Product, config: unknown): void {
   writeFileSync(join(product.folder, "config.yml"), JSON.stringify(config));
