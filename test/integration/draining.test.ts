@@ -176,19 +176,6 @@ describe.skipIf(!has("python3"))("an endpoint that leaves its name", () => {
     return { leaving, staying, product, write, crowd };
   }
 
-  test.concurrent("keeps its connections, unless told otherwise", async () => {
-    const { leaving, staying, product, write, crowd } = await scene(undefined);
-    await using _ = product;
-    write([staying.port]);
-    await until("new ones go elsewhere", async () => {
-      const { lines } = await python.visit(product.port(), 1);
-      return lines["staying"] === 1;
-    });
-    expect((await crowd.ends(0.5)).open).toBe(20);
-    expect((await leaving.stats()).active).toBeGreaterThanOrEqual(20);
-    expect(await drainsOf(product)).toEqual([]);
-  });
-
   test.concurrent("loses them one by one where onRemoval is drain", async () => {
     const drain = { onRemoval: "drain", windowSecs: 4, deadlineSecs: 20 };
     const { leaving, staying, product, write, crowd } = await scene(drain);
@@ -210,7 +197,20 @@ describe.skipIf(!has("python3"))("an endpoint that leaves its name", () => {
     expect((await python.visit(product.port(), 5)).lines).toEqual({ staying: 5 });
   });
 
-  test.concurrent("loses them at once where onRemoval is cut", async () => {
+  test("keeps its connections, unless told otherwise", async () => {
+    const { leaving, staying, product, write, crowd } = await scene(undefined);
+    await using _ = product;
+    write([staying.port]);
+    await until("new ones go elsewhere", async () => {
+      const { lines } = await python.visit(product.port(), 1);
+      return lines["staying"] === 1;
+    });
+    expect((await crowd.ends(0.5)).open).toBe(20);
+    expect((await leaving.stats()).active).toBeGreaterThanOrEqual(20);
+    expect(await drainsOf(product)).toEqual([]);
+  });
+
+  test("loses them at once where onRemoval is cut", async () => {
     const { staying, product, write, crowd } = await scene({ onRemoval: "cut" });
     await using _ = product;
     write([staying.port]);
@@ -222,7 +222,7 @@ describe.skipIf(!has("python3"))("an endpoint that leaves its name", () => {
     });
   });
 
-  test.concurrent("keeps the rest of them when it comes back during its drain", async () => {
+  test("keeps the rest of them when it comes back during its drain", async () => {
     const drain = { onRemoval: "drain", windowSecs: 300, deadlineSecs: 0 };
     const { leaving, staying, product, write, crowd } = await scene(drain);
     await using _ = product;
