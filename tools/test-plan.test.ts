@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { ROOT } from "./source-tree.ts";
 import {
+  ALONE,
   closingLine,
   failureLines,
   outcomeOf,
@@ -8,7 +10,8 @@ import {
   skipReason,
 } from "./test-plan.ts";
 
-const FILES = ["src/a.test.ts", "src/b.test.ts", "test/integration/c.test.ts"];
+const CROWDS = "test/chaos/crowds.test.ts";
+const FILES = ["src/a.test.ts", "src/b.test.ts", CROWDS, "test/integration/c.test.ts"];
 
 const junit = (file: string, body = ""): string =>
   `<testcase name="n" classname="" file="${file}" line="1">${body}</testcase>`;
@@ -19,11 +22,18 @@ const result = (files: string[], xml: string, exitCode = 0, flags: string[] = []
 });
 
 describe("planRuns()", () => {
-  test("runs integration tests alone and the rest side by side", () => {
+  test("runs tests of parts first, then those of the whole product, then those that measure, alone", () => {
     expect(planRuns([], FILES, 2)).toEqual([
       { files: ["src/a.test.ts", "src/b.test.ts"], flags: ["--parallel=2"] },
-      { files: ["test/integration/c.test.ts"], flags: ["--isolate"] },
+      { files: ["test/integration/c.test.ts"], flags: ["--parallel=2"] },
+      { files: [CROWDS], flags: ["--isolate"] },
     ]);
+  });
+
+  test("names only files that exist as those that measure", () => {
+    const files = [...new Bun.Glob("test/**/*.test.ts").scanSync({ cwd: ROOT })];
+    const [, , alone] = planRuns([], ["src/a.test.ts", ...files], 2);
+    expect(alone?.files.toSorted()).toEqual(ALONE.toSorted());
   });
 
   test.each([

@@ -24,8 +24,24 @@ export interface Outcome {
   readonly problems: readonly string[];
 }
 
-// They listen, start processes and look at the clock of the machine, so that they get it to themselves.
-const ALONE = ["test/integration/", "test/conformance/", "test/chaos/"];
+// They start processes and wait for them: not beside the many short tests of `src`, which want the cores.
+const WHOLE_PRODUCT = ["test/integration/", "test/conformance/", "test/chaos/"];
+/** Those of them that measure what a neighbour would change: each has the machine to itself. */
+export const ALONE: readonly string[] = [
+  // Thousands of connections: their memory, and the time that they take.
+  "test/chaos/crowds.test.ts",
+  "test/chaos/stalled.test.ts",
+  // Two dozen cases at a time already, which tell a writer that is stalled by 300 ms without progress.
+  "test/conformance/conformance.test.ts",
+  // A thousand watchers hear of a change within a second.
+  "test/integration/namerd.test.ts",
+  // The lag of an event loop.
+  "test/integration/overload.test.ts",
+  // How many threads can be started.
+  "test/integration/thread-limit.test.ts",
+  // Handshakes that are cut after so many milliseconds.
+  "test/integration/tls-server-abuse.test.ts",
+];
 const TAKES_VALUE = new Set(["-t", "--test-name-pattern", "--timeout", "--seed", "--retry"]);
 // With these not every file runs, and a missing report says nothing.
 const RUNS_A_PART = /^--(?:bail|shard|changed)\b/;
@@ -46,13 +62,14 @@ export function planRuns(
   const chosen = files.filter(
     (file) => patterns.length === 0 || patterns.some((pattern) => `./${file}`.includes(pattern)),
   );
-  const isAlone = (file: string): boolean => ALONE.some((folder) => file.startsWith(folder));
+  const isWhole = (file: string): boolean =>
+    WHOLE_PRODUCT.some((folder) => file.startsWith(folder)) && !ALONE.includes(file);
+  const isPart = (file: string): boolean => !isWhole(file) && !ALONE.includes(file);
+  const sideBySide = [`--parallel=${cores}`, ...flags];
   return [
-    {
-      files: chosen.filter((file) => !isAlone(file)),
-      flags: [`--parallel=${cores}`, ...flags],
-    },
-    { files: chosen.filter(isAlone), flags: ["--isolate", ...flags] },
+    { files: chosen.filter(isPart), flags: sideBySide },
+    { files: chosen.filter(isWhole), flags: sideBySide },
+    { files: chosen.filter((file) => ALONE.includes(file)), flags: ["--isolate", ...flags] },
   ].filter((run) => run.files.length > 0);
 }
 

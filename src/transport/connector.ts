@@ -201,8 +201,10 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
 
   onHandshake(failure: Error | undefined): void {
     if (failure === undefined) return this.#succeed();
-    const reached = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
-    this.fail(reached ? "tls" : "refused", failure.message);
+    const stands = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
+    // What OpenSSL says is about bytes that have come, also where the peer has reset the connection since.
+    const isTls = stands || ("code" in failure && failure.code === "EPROTO");
+    this.fail(isTls ? "tls" : "refused", failure.message);
     this.#socket?.terminate();
   }
 

@@ -45,7 +45,7 @@ describe.skipIf(!has("python3"))("a namerd that hangs", () => {
     await swarm.churn(product.port(), { count: 50, together: 10 });
     const ledger = await Ledger.open(product);
     const crowd = await swarm.crowd(product.port(), 100);
-    namerd.process.kill("SIGSTOP");
+    await namerd.halt();
     writeFileSync(join(namerd.folder, "web"), `127.0.0.1 ${second.port}\n`);
     expect((await swarm.churn(product.port(), { count: 2_000, together: 20 })).outcomes).toEqual({
       ok: 2_000,
@@ -65,7 +65,7 @@ describe.skipIf(!has("python3"))("a namerd that hangs", () => {
   test("before it has said anything lets clients wait, and serves them when it goes on", async () => {
     const { port } = await swarm.serve("echo");
     await using namerd = await startNamerd({ web: `127.0.0.1 ${port}\n` });
-    namerd.process.kill("SIGSTOP");
+    await namerd.halt();
     await using product = await Product.start(through(namerd, { connectTimeoutMs: 30_000 }));
     const churning = swarm.churn(product.port(), { count: 100, together: 100 });
     await until("all wait", async () => {
@@ -77,7 +77,7 @@ describe.skipIf(!has("python3"))("a namerd that hangs", () => {
 
   test("and has never said anything is a reset after connectTimeoutMs, and leaves nothing behind", async () => {
     await using namerd = await startNamerd({});
-    namerd.process.kill("SIGSTOP");
+    await namerd.halt();
     await using product = await Product.start(through(namerd, { connectTimeoutMs: 500 }));
     const ledger = await Ledger.open(product);
     const { outcomes } = await swarm.churn(product.port(), { count: 300, together: 100 });
@@ -92,7 +92,7 @@ describe.skipIf(!has("python3"))("a namerd that hangs", () => {
     await using namerd = await startNamerd({ web: `127.0.0.1 ${port}\n` });
     await using product = await Product.start(through(namerd));
     await swarm.churn(product.port(), { count: 50, together: 10 });
-    namerd.process.kill("SIGSTOP");
+    await namerd.halt();
     rmSync(join(namerd.folder, "web"));
     expect((await swarm.churn(product.port(), { count: 500, together: 20 })).outcomes).toEqual({
       ok: 500,

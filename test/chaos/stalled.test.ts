@@ -82,7 +82,7 @@ async function standsStill(product: Product): Promise<void> {
       const sent = (await readings(product)).sum("l5d_srv_stream_tx_bytes_total");
       looks = sent === last ? looks + 1 : 0;
       last = sent;
-      return sent > 0 && looks > 100;
+      return sent > 0 && looks > 25;
     },
     120_000,
   );

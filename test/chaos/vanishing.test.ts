@@ -27,7 +27,7 @@ namespaces("a host that vanishes", () => {
   for (const { limit, reason, end } of LIMITS) {
     for (const underWay of [false, true]) {
       const what = underWay ? "with bytes under way" : "at rest";
-      test(`leaves connections ${what} to ${Object.keys(limit)[0]}`, async () => {
+      test.concurrent(`leaves connections ${what} to ${Object.keys(limit)[0]}`, async () => {
         using host = new NetworkNamespace();
         await using clients = new Swarm();
         await using inside = new Swarm(host.inside);

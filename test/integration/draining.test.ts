@@ -53,7 +53,7 @@ describe.skipIf(!has("python3"))("a shutdown", () => {
 
   afterAll(() => python[Symbol.asyncDispose]());
 
-  test("lets connections be at first, then ends them one by one", async () => {
+  test.concurrent("lets connections be at first, then ends them one by one", async () => {
     const backend = await python.serve("hold");
     const top = { admin: { port: 0, graceSecs: 6, drainWindowSecs: 4 }, workers: 2 };
     await using product = await Product.start(proxyTo({ to: [backend.port], top }));
@@ -85,67 +85,76 @@ describe.skipIf(!has("python3"))("a shutdown", () => {
     });
   });
 
-  test("accepts nothing from its start, and is over when the last connection has ended", async () => {
-    const backend = await python.serve("echo");
-    const top = { admin: { port: 0, graceSecs: 30 } };
-    await using product = await Product.start(proxyTo({ to: [backend.port], top }));
-    const client = await python.connect(product.port());
-    await client.write("before ");
-    await client.receive(7);
-    product.process.kill("SIGTERM");
-    await product.line(({ msg }) => msg === "shutting down");
-    await until("new connections are refused", async () => {
-      const late = await python.connect(product.port()).catch(() => undefined);
-      await late?.close();
-      return late === undefined;
-    });
-    await client.write("after");
-    expect(await client.receive(5)).toMatchObject({ text: "after", end: "all" });
-    await client.shutdown();
-    expect(await client.receive()).toMatchObject({ bytes: 0, end: "eof" });
-    expect(await product.process.exited).toBe(0);
-  });
-
-  test("delivers what was read to a client that is slow to take it, and resets one that takes nothing", async () => {
-    const listener = await python.listen();
-    const top = { admin: { port: 0, graceSecs: 3, drainWindowSecs: 2 } };
-    await using product = await Product.start(proxyTo({ to: [listener.port], top }));
-    const pairs: { client: PythonSocket; endpoint: PythonSocket }[] = [];
-    for (let count = 0; count < 2; count += 1) {
+  test.concurrent(
+    "accepts nothing from its start, and is over when the last connection has ended",
+    async () => {
+      const backend = await python.serve("echo");
+      const top = { admin: { port: 0, graceSecs: 30 } };
+      await using product = await Product.start(proxyTo({ to: [backend.port], top }));
       const client = await python.connect(product.port());
-      pairs.push({ client, endpoint: await listener.accept() });
-    }
-    const [whole, stalled] = pairs;
-    if (whole === undefined || stalled === undefined) throw new Error("there are two");
-    const sent = await whole.endpoint.send(100_000);
-    const endless = stalled.endpoint.send(100 * MB);
-    product.process.kill("SIGTERM");
-    expect(await product.process.exited).toBe(0);
-    expect(await whole.client.receive()).toMatchObject({
-      bytes: 100_000,
-      hash: sent.hash,
-      end: "eof",
-    });
-    const got = await stalled.client.receive();
-    expect(got.end).toBe("ECONNRESET");
-    expect((await endless).end).not.toBe("all");
-    const reset = product.log.find(({ msg }) => msg === "grace is over, closing what is left");
-    expect(reset).toBeDefined();
-  });
+      await client.write("before ");
+      await client.receive(7);
+      product.process.kill("SIGTERM");
+      await product.line(({ msg }) => msg === "shutting down");
+      await until("new connections are refused", async () => {
+        const late = await python.connect(product.port()).catch(() => undefined);
+        await late?.close();
+        return late === undefined;
+      });
+      await client.write("after");
+      expect(await client.receive(5)).toMatchObject({ text: "after", end: "all" });
+      await client.shutdown();
+      expect(await client.receive()).toMatchObject({ bytes: 0, end: "eof" });
+      expect(await product.process.exited).toBe(0);
+    },
+  );
 
-  test("with a window of 0 resets what is left when the grace time is over", async () => {
-    const backend = await python.serve("hold");
-    const top = { admin: { port: 0, graceSecs: 1, drainWindowSecs: 0 } };
-    await using product = await Product.start(proxyTo({ to: [backend.port], top }));
-    const crowd = await python.crowd(product.port(), 20);
-    await until("all have their endpoint", async () => (await backend.stats()).active === 20);
-    const ending = crowd.ends(15);
-    product.process.kill("SIGTERM");
-    const { times, ends } = await ending;
-    expect(ends).toEqual({ ECONNRESET: 20 });
-    expect(Math.min(...times)).toBeGreaterThan(1_000 - EARLY_MS);
-    expect(await product.process.exited).toBe(0);
-  });
+  test.concurrent(
+    "delivers what was read to a client that is slow to take it, and resets one that takes nothing",
+    async () => {
+      const listener = await python.listen();
+      const top = { admin: { port: 0, graceSecs: 3, drainWindowSecs: 2 } };
+      await using product = await Product.start(proxyTo({ to: [listener.port], top }));
+      const pairs: { client: PythonSocket; endpoint: PythonSocket }[] = [];
+      for (let count = 0; count < 2; count += 1) {
+        const client = await python.connect(product.port());
+        pairs.push({ client, endpoint: await listener.accept() });
+      }
+      const [whole, stalled] = pairs;
+      if (whole === undefined || stalled === undefined) throw new Error("there are two");
+      const sent = await whole.endpoint.send(100_000);
+      const endless = stalled.endpoint.send(100 * MB);
+      product.process.kill("SIGTERM");
+      expect(await product.process.exited).toBe(0);
+      expect(await whole.client.receive()).toMatchObject({
+        bytes: 100_000,
+        hash: sent.hash,
+        end: "eof",
+      });
+      const got = await stalled.client.receive();
+      expect(got.end).toBe("ECONNRESET");
+      expect((await endless).end).not.toBe("all");
+      const reset = product.log.find(({ msg }) => msg === "grace is over, closing what is left");
+      expect(reset).toBeDefined();
+    },
+  );
+
+  test.concurrent(
+    "with a window of 0 resets what is left when the grace time is over",
+    async () => {
+      const backend = await python.serve("hold");
+      const top = { admin: { port: 0, graceSecs: 1, drainWindowSecs: 0 } };
+      await using product = await Product.start(proxyTo({ to: [backend.port], top }));
+      const crowd = await python.crowd(product.port(), 20);
+      await until("all have their endpoint", async () => (await backend.stats()).active === 20);
+      const ending = crowd.ends(15);
+      product.process.kill("SIGTERM");
+      const { times, ends } = await ending;
+      expect(ends).toEqual({ ECONNRESET: 20 });
+      expect(Math.min(...times)).toBeGreaterThan(1_000 - EARLY_MS);
+      expect(await product.process.exited).toBe(0);
+    },
+  );
 });
 
 describe.skipIf(!has("python3"))("an endpoint that leaves its name", () => {
@@ -167,20 +176,7 @@ describe.skipIf(!has("python3"))("an endpoint that leaves its name", () => {
     return { leaving, staying, product, write, crowd };
   }
 
-  test("keeps its connections, unless told otherwise", async () => {
-    const { leaving, staying, product, write, crowd } = await scene(undefined);
-    await using _ = product;
-    write([staying.port]);
-    await until("new ones go elsewhere", async () => {
-      const { lines } = await python.visit(product.port(), 1);
-      return lines["staying"] === 1;
-    });
-    expect((await crowd.ends(0.5)).open).toBe(20);
-    expect((await leaving.stats()).active).toBeGreaterThanOrEqual(20);
-    expect(await drainsOf(product)).toEqual([]);
-  });
-
-  test("loses them one by one where onRemoval is drain", async () => {
+  test.concurrent("loses them one by one where onRemoval is drain", async () => {
     const drain = { onRemoval: "drain", windowSecs: 4, deadlineSecs: 20 };
     const { leaving, staying, product, write, crowd } = await scene(drain);
     await using _ = product;
@@ -199,6 +195,19 @@ describe.skipIf(!has("python3"))("an endpoint that leaves its name", () => {
       return page.sum("l5d_srv_close_reason_total", { reason: "drained" }) === 20;
     });
     expect((await python.visit(product.port(), 5)).lines).toEqual({ staying: 5 });
+  });
+
+  test("keeps its connections, unless told otherwise", async () => {
+    const { leaving, staying, product, write, crowd } = await scene(undefined);
+    await using _ = product;
+    write([staying.port]);
+    await until("new ones go elsewhere", async () => {
+      const { lines } = await python.visit(product.port(), 1);
+      return lines["staying"] === 1;
+    });
+    expect((await crowd.ends(0.5)).open).toBe(20);
+    expect((await leaving.stats()).active).toBeGreaterThanOrEqual(20);
+    expect(await drainsOf(product)).toEqual([]);
   });
 
   test("loses them at once where onRemoval is cut", async () => {

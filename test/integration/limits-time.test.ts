@@ -61,16 +61,6 @@ describe.skipIf(!has("python3"))("a limit of time", () => {
     await busy.close();
   });
 
-  test("connectionLifetimeJitterPercent ends connections that were made at once at different times", async () => {
-    const backend = await python.serve("hold");
-    const server = { connectionLifetimeSecs: 6, connectionLifetimeJitterPercent: 50 };
-    await using product = await Product.start(proxyTo({ to: [backend.port], server }));
-    const crowd = await python.crowd(product.port(), 200);
-    const { times, ends } = await crowd.ends(15);
-    expect(ends).toEqual({ eof: 200 });
-    expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(1_000);
-  });
-
   test("halfClosedTimeoutSecs ends what stands still once one side has ended, and no slow download", async () => {
     const listener = await python.listen();
     const server = { halfClosedTimeoutSecs: 1 };
@@ -110,31 +100,51 @@ describe.skipIf(!has("python3"))("a limit of time", () => {
     expect(page.sum("l5d_srv_close_reason_total", { reason: "connect_timeout" })).toBe(1);
   });
 
-  test("the client's connectTimeoutMs passes on to another endpoint, and clients notice nothing", async () => {
-    const hole = await python.blackHole();
-    const good = await python.serve("greet", "good");
-    const client = { connectTimeoutMs: 300, failFast: { maxConsecutiveFailures: 1_000 } };
-    await using product = await Product.start(proxyTo({ to: [hole.port, good.port], client }));
-    expect(await python.visit(product.port(), 30)).toEqual({
-      lines: { good: 30 },
-      ends: {},
-      silent: 0,
-    });
-    const page = await readings(product);
-    const timeouts = page.sum("l5d_balancer_connection_failure_total", { cause: "timeout" });
-    expect(timeouts).toBeGreaterThan(0);
-  });
+  // Those that only wait wait together.
+  test.concurrent(
+    "connectionLifetimeJitterPercent ends connections that were made at once at different times",
+    async () => {
+      const backend = await python.serve("hold");
+      const server = { connectionLifetimeSecs: 6, connectionLifetimeJitterPercent: 50 };
+      await using product = await Product.start(proxyTo({ to: [backend.port], server }));
+      const crowd = await python.crowd(product.port(), 200);
+      const { times, ends } = await crowd.ends(15);
+      expect(ends).toEqual({ eof: 200 });
+      expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(1_000);
+    },
+  );
 
-  test("a client that waits while all endpoints are down is served by the first that comes up", async () => {
-    const ports = [await python.deadPort(), await python.deadPort(), await python.deadPort()];
-    await using product = await Product.start(proxyTo({ to: ports }));
-    const crowd = await python.crowd(product.port(), 20);
-    await until("all of them have been refused by every endpoint", async () => {
+  test.concurrent(
+    "the client's connectTimeoutMs passes on to another endpoint, and clients notice nothing",
+    async () => {
+      const hole = await python.blackHole();
+      const good = await python.serve("greet", "good");
+      const client = { connectTimeoutMs: 300, failFast: { maxConsecutiveFailures: 1_000 } };
+      await using product = await Product.start(proxyTo({ to: [hole.port, good.port], client }));
+      expect(await python.visit(product.port(), 30)).toEqual({
+        lines: { good: 30 },
+        ends: {},
+        silent: 0,
+      });
       const page = await readings(product);
-      return page.sum("l5d_balancer_connection_failure_total", { cause: "refused" }) >= 60;
-    });
-    await python.serve("greet", "late", ports[1]);
-    expect(await crowd.lines(8)).toEqual({ lines: { late: 20 }, ends: {}, silent: 0 });
-    await crowd.end("fin");
-  });
+      const timeouts = page.sum("l5d_balancer_connection_failure_total", { cause: "timeout" });
+      expect(timeouts).toBeGreaterThan(0);
+    },
+  );
+
+  test.concurrent(
+    "a client that waits while all endpoints are down is served by the first that comes up",
+    async () => {
+      const ports = [await python.deadPort(), await python.deadPort(), await python.deadPort()];
+      await using product = await Product.start(proxyTo({ to: ports }));
+      const crowd = await python.crowd(product.port(), 20);
+      await until("all of them have been refused by every endpoint", async () => {
+        const page = await readings(product);
+        return page.sum("l5d_balancer_connection_failure_total", { cause: "refused" }) >= 60;
+      });
+      await python.serve("greet", "late", ports[1]);
+      expect(await crowd.lines(30)).toEqual({ lines: { late: 20 }, ends: {}, silent: 0 });
+      await crowd.end("fin");
+    },
+  );
 });

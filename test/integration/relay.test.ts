@@ -138,7 +138,7 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
       await client.write("x");
       await server.receive(1);
       // The proxy is to find both at once: its write takes the error away from the read behind it.
-      product.process.kill("SIGSTOP");
+      await product.halt();
       await stayer.write("more");
       await leaver.reset();
       product.process.kill("SIGCONT");
@@ -206,7 +206,7 @@ describe.skipIf(!has("python3"))("a relayed connection", () => {
       // The kernel gives windows of many MiB to connections that have proved fast.
       await Promise.all([writer.send(128 * MIB), reader.receive(128 * MIB)]);
       // The proxy is to find all of it at once: bytes to carry, then the end of the reader, who takes none of them.
-      product.process.kill("SIGSTOP");
+      await product.halt();
       await writer.send(8 * MIB, 0.5);
       await reader.close();
       product.process.kill("SIGCONT");

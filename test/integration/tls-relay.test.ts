@@ -373,7 +373,7 @@ async function untilStill(first: number, look: () => Promise<number>): Promise<v
     const now = await look();
     looks = now === last ? looks + 1 : 0;
     last = now;
-    return now > first && looks > 20;
+    return now > first && looks > 10;
   });
 }
 

@@ -32,30 +32,35 @@ describe.skipIf(!has("python3") || !has("ss"))("TCP keepalive", () => {
 
   afterAll(() => python[Symbol.asyncDispose]());
 
-  test("is on for clients at once and for endpoints of connections that last, unless it is off", async () => {
-    const [on, off] = [await python.serve("hold"), await python.serve("hold")];
-    const without = { socketOptions: { keepAlive: false } };
-    await using probing = await Product.start(proxyTo({ to: [on.port] }));
-    await using silent = await Product.start(
-      proxyTo({ to: [off.port], server: without, client: without }),
-    );
-    await python.crowd(probing.port(), 2);
-    await python.crowd(silent.port(), 2);
-    await until("both have their connections", async () => {
-      const [a, b] = [await on.stats(), await off.stats()];
-      return a.active === 2 && b.active === 2;
-    });
-    expect(timers(`( sport = :${probing.port()} )`)).toEqual(["keepalive", "keepalive"]);
-    expect(timers(`( dport = :${on.port} )`)).toEqual(["none", "none"]);
-    await until(
-      "connections to endpoints are watched over",
-      () => timers(`( dport = :${on.port} )`).every((timer) => timer === "keepalive"),
-      20_000,
-    );
-    expect(timers(`( sport = :${silent.port()} )`)).toEqual(["none", "none"]);
-    expect(timers(`( dport = :${off.port} )`)).toEqual(["none", "none"]);
-  });
+  test.concurrent(
+    "is on for clients at once and for endpoints of connections that last, unless it is off",
+    async () => {
+      const [on, off] = [await python.serve("hold"), await python.serve("hold")];
+      const without = { socketOptions: { keepAlive: false } };
+      await using probing = await Product.start(proxyTo({ to: [on.port] }));
+      await using silent = await Product.start(
+        proxyTo({ to: [off.port], server: without, client: without }),
+      );
+      await python.crowd(probing.port(), 2);
+      await python.crowd(silent.port(), 2);
+      await until("both have their connections", async () => {
+        const [a, b] = [await on.stats(), await off.stats()];
+        return a.active === 2 && b.active === 2;
+      });
+      expect(timers(`( sport = :${probing.port()} )`)).toEqual(["keepalive", "keepalive"]);
+      expect(timers(`( dport = :${on.port} )`)).toEqual(["none", "none"]);
+      await until(
+        "connections to endpoints are watched over",
+        () => timers(`( dport = :${on.port} )`).every((timer) => timer === "keepalive"),
+        20_000,
+      );
+      expect(timers(`( sport = :${silent.port()} )`)).toEqual(["none", "none"]);
+      expect(timers(`( dport = :${off.port} )`)).toEqual(["none", "none"]);
+    },
+  );
 });
+
+let made = 0;
 
 /** Another host: a network namespace with a cable to this one. */
 class OtherHost implements Disposable {
@@ -65,10 +70,11 @@ class OtherHost implements Disposable {
   readonly works: boolean;
 
   constructor() {
-    const number = process.pid % 250;
-    this.name = `lt${process.pid}`;
-    this.here = `10.213.${number}.1`;
-    this.there = `10.213.${number}.2`;
+    made += 1;
+    const network = `10.${200 + (made % 50)}.${process.pid % 250}`;
+    this.name = `lt${process.pid}n${made}`;
+    this.here = `${network}.1`;
+    this.there = `${network}.2`;
     const { name, here, there } = this;
     this.works =
       ip("netns", "add", name) &&
@@ -102,45 +108,48 @@ function canMakeHosts(): boolean {
 }
 
 describe.skipIf(!has("python3") || !canMakeHosts())("a host that vanishes", () => {
-  test("is noticed by keepalive while nothing moves, as client and as endpoint", async () => {
-    using host = new OtherHost();
-    await using near = new PythonSockets();
-    await using far = host.sockets();
-    const [nearEnd, farEnd] = [await near.serve("hold"), await far.serve("hold")];
-    const names = {
-      "/svc/near": [`127.0.0.1:${nearEnd.port}`],
-      "/svc/far": [`${host.there}:${farEnd.port}`],
-    };
-    const servers = [
-      { port: 0, dstName: "/svc/far" },
-      { port: 0, ip: host.here, dstName: "/svc/near", socketOptions: PROBED },
-    ];
-    const client = { kind: "io.l5d.global", socketOptions: PROBED };
-    const interpreter = { kind: "io.l5d.static", names };
-    const routers = [{ label: "test", interpreter, servers, client }];
-    await using product = await Product.start({ admin: { port: 0 }, routers });
-    const local = await near.crowd(product.port("/svc/far"), 1);
-    await far.crowd(product.port("/svc/near"), 1);
-    await until("both stand", async () => {
-      const [a, b] = [await nearEnd.stats(), await farEnd.stats()];
-      return a.active === 1 && b.active === 1;
-    });
-    await until(
-      "the endpoint is watched over",
-      () => timers(`( dport = :${farEnd.port} )`)[0] === "keepalive",
-      20_000,
-    );
-    host.vanish();
-    expect((await local.ends(30)).ends).toEqual({ ECONNRESET: 1 });
-    await until("the near endpoint is told", async () => (await nearEnd.stats()).failed === 1);
-    await until("both are counted", async () => {
-      const page = await readings(product);
-      const count = (reason: string) => page.sum("l5d_srv_close_reason_total", { reason });
-      return count("upstream_lost") === 1 && count("client_lost") === 1;
-    });
-  });
+  test.concurrent(
+    "is noticed by keepalive while nothing moves, as client and as endpoint",
+    async () => {
+      using host = new OtherHost();
+      await using near = new PythonSockets();
+      await using far = host.sockets();
+      const [nearEnd, farEnd] = [await near.serve("hold"), await far.serve("hold")];
+      const names = {
+        "/svc/near": [`127.0.0.1:${nearEnd.port}`],
+        "/svc/far": [`${host.there}:${farEnd.port}`],
+      };
+      const servers = [
+        { port: 0, dstName: "/svc/far" },
+        { port: 0, ip: host.here, dstName: "/svc/near", socketOptions: PROBED },
+      ];
+      const client = { kind: "io.l5d.global", socketOptions: PROBED };
+      const interpreter = { kind: "io.l5d.static", names };
+      const routers = [{ label: "test", interpreter, servers, client }];
+      await using product = await Product.start({ admin: { port: 0 }, routers });
+      const local = await near.crowd(product.port("/svc/far"), 1);
+      await far.crowd(product.port("/svc/near"), 1);
+      await until("both stand", async () => {
+        const [a, b] = [await nearEnd.stats(), await farEnd.stats()];
+        return a.active === 1 && b.active === 1;
+      });
+      await until(
+        "the endpoint is watched over",
+        () => timers(`( dport = :${farEnd.port} )`)[0] === "keepalive",
+        20_000,
+      );
+      host.vanish();
+      expect((await local.ends(30)).ends).toEqual({ ECONNRESET: 1 });
+      await until("the near endpoint is told", async () => (await nearEnd.stats()).failed === 1);
+      await until("both are counted", async () => {
+        const page = await readings(product);
+        const count = (reason: string) => page.sum("l5d_srv_close_reason_total", { reason });
+        return count("upstream_lost") === 1 && count("client_lost") === 1;
+      });
+    },
+  );
 
-  test("is noticed by the user timeout while something is under way to it", async () => {
+  test.concurrent("is noticed by the user timeout while something is under way to it", async () => {
     using host = new OtherHost();
     await using near = new PythonSockets();
     await using far = host.sockets();

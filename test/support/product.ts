@@ -1,10 +1,12 @@
 // The product as a user runs it: a child process with a configuration file, its log, its admin port.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { until } from "./until.ts";
 
 const MAIN = resolve(import.meta.dir, "../../src/main.ts");
-const READY_WITHIN_MS = 15_000;
+/** For one that hangs; many start at once on a machine that others use too. */
+const READY_WITHIN_MS = 30_000;
 
 /** One line of the log. */
 export type LogLine = Readonly<Record<string, unknown>> & {
@@ -121,6 +123,12 @@ export class Product implements AsyncDisposable {
     ).length;
   }
 
+  /** Has the process do nothing until SIGCONT. Its threads go on for a while after the signal: this waits until all stand. */
+  async halt(): Promise<void> {
+    this.process.kill("SIGSTOP");
+    await until("all threads stand", () => everyThreadStands(this.process.pid));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.kill("SIGKILL");
     await this.process.exited;
@@ -158,6 +166,18 @@ export class Product implements AsyncDisposable {
     this.#waiters.add(wake);
     setTimeout(wake, withinMs);
     return promise;
+  }
+}
+
+function everyThreadStands(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) =>
+      /\) T /.test(readFileSync(`${tasks}/${task}/stat`, "utf8")),
+    );
+  } catch {
+    // One has ended meanwhile.
+    return false;
   }
 }
 

@@ -93,11 +93,10 @@ export class PythonSockets implements AsyncDisposable {
     return new BlackHole(this, handle, port);
   }
 
-  /** A port where nobody listens. */
+  /** A port where nobody listens, but who is told to. */
   async deadPort(): Promise<number> {
-    const server = await this.serve("hold");
-    await server.stop();
-    return server.port;
+    const { port } = await this.call<MadePort>("dead_port", {});
+    return port;
   }
 
   /** Many connections at a time; `source` is an address of this host. */

@@ -266,6 +266,14 @@ def stop(handle):
 # === an address that answers nothing ===
 
 
+def dead_port():
+    """A port where nobody listens, and nobody will who asks the system for any: it stays bound. Who names it may listen."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((LISTEN, 0))
+    return {"handle": keep(sock), "port": sock.getsockname()[1]}
+
+
 def black_hole():
     """A listener whose queue is full: the kernel drops what asks for a connection."""
     made = listen(backlog=0)
@@ -411,7 +419,7 @@ def churn(port, count, threads, size):
 
 
 OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, chat, drip, serve, stats, hang_up, stop]
-OPERATIONS += [black_hole, open_up, crowd, crowd_lines, crowd_ends, crowd_end, reset_burst, churn]
+OPERATIONS += [dead_port, black_hole, open_up, crowd, crowd_lines, crowd_ends, crowd_end, reset_burst, churn]
 BY_NAME = {operation.__name__: operation for operation in OPERATIONS}
 
 
