@@ -33,7 +33,7 @@ export class LimitsCompiler {
 
   limits(file: FileLimits, path: ConfigPath): LimitsConfig {
     const { perSource } = file;
-    const allowed = this.#list(file.allowFile, [...path, "allowFile"]);
+    const allowed = this.#list(file.allowFile, [...path, "allowFile"], file.allow === undefined);
     const denied = this.#list(file.denyFile, [...path, "denyFile"]);
     const isOpen = file.allow === undefined && allowed === undefined;
     const config: LimitsConfig = {
@@ -84,18 +84,23 @@ export class LimitsCompiler {
     return { perSec: connectionsPerSec, burst: burst === 0 ? second : burst };
   }
 
-  /** The blocks of a file; undefined where none is named. */
-  #list(file: string | undefined, path: ConfigPath): readonly string[] | undefined {
+  /** The blocks of a file; undefined where none is named. `isAll`: without one in it, nobody would be served. */
+  #list(file: string | undefined, path: ConfigPath, isAll = false): readonly string[] | undefined {
     if (file === undefined) return undefined;
     try {
-      return this.#blocksOf(this.#around.readFile(resolvePath(this.#around, file)), file, path);
+      const text = this.#around.readFile(resolvePath(this.#around, file));
+      const blocks = this.#blocksOf(text, file, path);
+      // What makes the list may have failed: better no start, or the list of before a reload.
+      if (isAll && blocks?.length === 0) this.#problems.error(path, nobodyIn(file));
+      return blocks ?? [];
     } catch (error) {
       this.#problems.error(path, `${file}: ${whyUnreadable(error)}`);
       return [];
     }
   }
 
-  #blocksOf(text: string, file: string, path: ConfigPath): readonly string[] {
+  /** Undefined where a line is no block. */
+  #blocksOf(text: string, file: string, path: ConfigPath): readonly string[] | undefined {
     const blocks: string[] = [];
     for (const [index, line] of text.split("\n").entries()) {
       const block = (line.split("#", 1)[0] ?? "").trim();
@@ -112,7 +117,7 @@ export class LimitsCompiler {
         `${file}, line ${index + 1}: ${expected}, found ${show(block)}${why}`,
       );
       // One message is enough to see that it is another kind of file.
-      break;
+      return undefined;
     }
     return blocks;
   }
@@ -130,6 +135,10 @@ export class LimitsCompiler {
       this.#problems.warning([...path, "allow", index], message);
     });
   }
+}
+
+function nobodyIn(file: string): string {
+  return `${file}: expected at least one block of addresses, such as 10.0.0.0/8, found none: nobody would be served`;
 }
 
 function canonical(text: string): string {

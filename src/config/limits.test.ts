@@ -57,8 +57,9 @@ describe("limits of a server", () => {
     );
     expect(limits?.deny).toEqual(["203.0.113.7/32", "10.0.0.0/8", "2001:db8::/32"]);
     expect(limits?.allow).toEqual(["192.0.2.0/24"]);
-    // A list that is empty allows nobody, and is no list that is not there.
-    expect(limitsOf("{allowFile: none}", { "/etc/l5d/none": "#\n" })?.allow).toEqual([]);
+    // One that is empty adds nobody to those that stand beside it.
+    const both = limitsOf("{allow: [10.0.0.0/8], allowFile: none}", { "/etc/l5d/none": "#\n" });
+    expect(both?.allow).toEqual(["10.0.0.0/8"]);
   });
 
   test.each([
@@ -72,13 +73,19 @@ describe("limits of a server", () => {
       "{networks: [{cidr: 10.0.0.0/8, maxConnections: 1}, {cidr: 10.0.0.0/8, maxConnections: 2}]}",
       "10.0.0.0/8 has limits already",
     ],
+    ["{allowFile: none.txt}", "none.txt: expected at least one block of addresses"],
+    ["{allowFile: bad.txt}", "bad.txt, line 2: expected a block of addresses"],
+    ["{allowFile: gone.txt}", "gone.txt: there is no such file"],
     ["{denyFile: gone.txt}", "gone.txt: there is no such file"],
     [
       "{denyFile: bad.txt}",
       'bad.txt, line 2: expected a block of addresses such as 10.0.0.0/8, found "web.local"',
     ],
   ])("refuses %s", (limits, problem) => {
-    const files = { "/etc/l5d/bad.txt": "10.0.0.0/8\nweb.local\nmore.local\n" };
+    const files = {
+      "/etc/l5d/bad.txt": "10.0.0.0/8\nweb.local\nmore.local\n",
+      "/etc/l5d/none.txt": "# nobody yet\n",
+    };
     const problems = problemsIn(file(limits), files);
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(problem);

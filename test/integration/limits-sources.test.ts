@@ -1,5 +1,6 @@
 // Limits of those who connect: by address, by block, by rate; who is told of it, and who is not.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { issue, type Issued, makeCa } from "../support/certs.ts";
 import { readings } from "../support/peers/observed.ts";
 import { proxyTo } from "../support/peers/proxy-config.ts";
@@ -23,6 +24,14 @@ interface Offenders {
 async function offenders(product: Product): Promise<Offenders> {
   const [only] = (await (await product.admin("/offenders.json")).json()) as [Offenders];
   return only;
+}
+
+/** Whether all threads of a process have stopped: the signal takes its time. */
+function hasStopped(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.every((thread) =>
+    /\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1")),
+  );
 }
 
 describe.skipIf(!has("python3"))("limits of those who connect", () => {
@@ -156,6 +165,7 @@ describe.skipIf(!has("python3"))("limits of those who connect", () => {
     await using product = await start(backend.port, { deny: [`${THERE}/32`] });
     // They have no address any more by which to deny them.
     product.process.kill("SIGSTOP");
+    await until("it stands still", () => hasStopped(product.process.pid));
     const crowd = await python.crowd(product.port(), 50, THERE);
     await crowd.end("reset");
     product.process.kill("SIGCONT");
