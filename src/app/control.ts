@@ -23,6 +23,7 @@ import type { EndHow, SessionRow, SessionSelector } from "../wire/session-messag
 import type { Destinations } from "./destinations.ts";
 import type { Drains } from "./drains.ts";
 import type { BoundServer } from "./servers.ts";
+import type { PassedOverride } from "./upgrade-messages.ts";
 
 /** What control is given. */
 export interface ControlParts {
@@ -106,6 +107,29 @@ export class Control implements ControlPort {
         .filter(({ path }) => target.path === undefined || target.path === path)
         .flatMap((destination) => resolvedWeights(destination, target)),
     }));
+  }
+
+  /** The overrides in force, for a process that takes over. */
+  passOn(): readonly PassedOverride[] {
+    const nowMs = this.#parts.clock.now();
+    return this.#overrides.entries.map(({ target, override, expiresMs }) => ({
+      ...target,
+      ...override,
+      ...(expiresMs !== undefined && { leftMs: Math.max(0, expiresMs - nowMs) }),
+    }));
+  }
+
+  /** Goes on with what operators have said to the process before. */
+  takeOver(passed: readonly PassedOverride[]): void {
+    for (const { router, path, ip, port, weight, enabled, leftMs } of passed) {
+      const wish = {
+        ...(weight !== undefined && { weight }),
+        ...(enabled !== undefined && { enabled }),
+      };
+      this.#overrides.set({ router, path, ip, port }, wish, leftMs);
+    }
+    if (passed.length === 0) return;
+    this.#parts.log.info("overrides are taken over", () => ({ overrides: passed.length }));
   }
 
   /** A destination is new: it gets what operators have said before. */
