@@ -42,6 +42,8 @@ export interface ConnectionList {
   /** How many fit the filter, of which some are shown. */
   readonly total: number;
   readonly connections: readonly ConnectionStatus[];
+  /** Workers that have not answered in time: theirs are not among them; missing when all have. */
+  readonly missingWorkers?: number;
 }
 
 /** How connections are ended: at once, or one after the other. */

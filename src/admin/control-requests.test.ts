@@ -123,7 +123,12 @@ describe("readOverride", () => {
   test.each([
     [{ weight: 1 }, "endpoint is missing"],
     [{ endpoint }, "nothing is wanted"],
-    [{ endpoint, weight: -1 }, "weight: expected a number, 0 or more, or null for what the name"],
+    [
+      { endpoint, weight: -1 },
+      "weight: expected a number from 0 to 1000000, or null for what the name",
+    ],
+    [{ endpoint, weight: 1e308 }, "found 1e+308"],
+    [{ endpoint, weight: Number.POSITIVE_INFINITY }, "found Infinity"],
     [{ endpoint, enabled: "no" }, "enabled: expected true or false, or null"],
     [{ endpoint, weight: 1, forSecs: 0 }, "forSecs: expected a number above 0"],
   ])("says what is wrong with %j", (given, text) => {

@@ -66,6 +66,15 @@ const positive: Kind = {
     return parsed === undefined || parsed === 0 ? undefined : parsed;
   },
 };
+/** Sums of weights stay numbers, and one with the least of them is still a choice. */
+const MOST_WEIGHT = 1_000_000;
+const weight: Kind = {
+  expected: `a number from 0 to ${MOST_WEIGHT}`,
+  read: (value) => {
+    const parsed = readNumber(value);
+    return parsed === undefined || parsed > MOST_WEIGHT ? undefined : parsed;
+  },
+};
 const order: Kind = {
   expected: "age, idle or bytes",
   read: (value) => (value === "age" || value === "idle" || value === "bytes" ? value : undefined),
@@ -104,7 +113,7 @@ const OVERRIDE = {
   endpoint: address,
   router: text,
   dst: path,
-  weight: wish(number),
+  weight: wish(weight),
   enabled: wish(truth),
   forSecs: positive,
 } as const;
@@ -255,5 +264,7 @@ function wrong(message: string): { readonly ok: false; readonly message: string 
 }
 
 function quote(value: unknown): string {
+  // JSON has no word for what a number such as 1e400 is read as.
+  if (typeof value === "number") return String(value);
   return (JSON.stringify(value) ?? String(value)).slice(0, 100);
 }

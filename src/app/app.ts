@@ -102,7 +102,8 @@ export class App implements AdminPort {
       this.#log.warn("TCP keepalive and user timeouts are not set: that needs Linux with glibc");
     const { destinations, servers } = this.#engine;
     await destinations.follow();
-    await predecessor?.prepared(() => unresolvedOf(destinations.all));
+    const overrides = await predecessor?.prepared(() => unresolvedOf(destinations.all));
+    this.#engine.control.takeOver(overrides ?? []);
     await this.#engine.startWorkers();
     const admin = this.#admin ?? this.#joinAdmin();
     this.#admin = admin;
@@ -272,6 +273,7 @@ export class App implements AdminPort {
         ),
       hasEndpoints: (name) => hasEndpoints(this.#engine.destinations.all, name),
       shareAdmin: (shared) => this.#admin?.share(shared),
+      overrides: () => this.#engine.control.passOn(),
       count: (result) => this.#countUpgrade(result),
       graceMs: () => this.#reloader.config.admin.graceMs,
     });

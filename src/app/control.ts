@@ -23,6 +23,7 @@ import type { EndHow, SessionRow, SessionSelector } from "../wire/session-messag
 import type { Destinations } from "./destinations.ts";
 import type { Drains } from "./drains.ts";
 import type { BoundServer } from "./servers.ts";
+import type { PassedOverride } from "./upgrade-messages.ts";
 
 /** What control is given. */
 export interface ControlParts {
@@ -54,8 +55,15 @@ export class Control implements ControlPort {
     order: ConnectionOrder,
     limit: number,
   ): Promise<ConnectionList> {
-    const { total, rows } = await this.#parts.sessions.list(this.#selector(filter), limit, order);
-    return { total, connections: rows.map((row) => this.#connection(row)) };
+    const { sessions, servers, destinations } = this.#parts;
+    const { total, rows, missing } = await sessions.list(this.#selector(filter), limit, order);
+    // Once for all rows: there may be 10,000 of them, and thousands of destinations.
+    const known: Known = {
+      servers: new Map(servers().map((server) => [server.id, server])),
+      destinations: new Map(destinations.all.map((destination) => [destination.id, destination])),
+    };
+    const connections = rows.map((row) => connectionStatus(row, known));
+    return { total, connections, ...(missing > 0 && { missingWorkers: missing }) };
   }
 
   async end(filter: ConnectionFilter, how: EndRequest): Promise<EndingStatus> {
@@ -106,6 +114,29 @@ export class Control implements ControlPort {
         .filter(({ path }) => target.path === undefined || target.path === path)
         .flatMap((destination) => resolvedWeights(destination, target)),
     }));
+  }
+
+  /** The overrides in force, for a process that takes over. */
+  passOn(): readonly PassedOverride[] {
+    const nowMs = this.#parts.clock.now();
+    return this.#overrides.entries.map(({ target, override, expiresMs }) => ({
+      ...target,
+      ...override,
+      ...(expiresMs !== undefined && { leftMs: Math.max(0, expiresMs - nowMs) }),
+    }));
+  }
+
+  /** Goes on with what operators have said to the process before. */
+  takeOver(passed: readonly PassedOverride[]): void {
+    for (const { router, path, ip, port, weight, enabled, leftMs } of passed) {
+      const wish = {
+        ...(weight !== undefined && { weight }),
+        ...(enabled !== undefined && { enabled }),
+      };
+      this.#overrides.set({ router, path, ip, port }, wish, leftMs);
+    }
+    if (passed.length === 0) return;
+    this.#parts.log.info("overrides are taken over", () => ({ overrides: passed.length }));
   }
 
   /** A destination is new: it gets what operators have said before. */
@@ -190,27 +221,33 @@ export class Control implements ControlPort {
       deadlineMs: how.deadlineMs ?? Math.max(windowMs, longest("deadlineMs")),
     };
   }
+}
 
-  #connection(row: SessionRow): ConnectionStatus {
-    const { server: serverId, destination: destinationId, ageMs, idleMs, ...rest } = row;
-    const server = this.#parts.servers().find(({ id }) => id === serverId);
-    const destination = this.#parts.destinations.all.find(({ id }) => id === destinationId);
-    return {
-      id: rest.id,
-      client: rest.client,
-      server: server === undefined ? "closed" : formatAddress(server.socket),
-      router: destination?.router ?? "removed",
-      dst: destination?.path ?? "removed",
-      endpoint: rest.endpoint,
-      state: rest.state,
-      ageSeconds: Math.round(ageMs / 100) / 10,
-      idleSeconds: Math.round(idleMs / 100) / 10,
-      rxBytes: rest.rxBytes,
-      txBytes: rest.txBytes,
-      ...(rest.via !== undefined && { via: rest.via }),
-      ...(rest.tls !== undefined && { tls: rest.tls }),
-    };
-  }
+/** What ids stand for. */
+interface Known {
+  readonly servers: ReadonlyMap<number, BoundServer>;
+  readonly destinations: ReadonlyMap<number, Destination>;
+}
+
+function connectionStatus(row: SessionRow, { servers, destinations }: Known): ConnectionStatus {
+  const { server: serverId, destination: destinationId, ageMs, idleMs, ...rest } = row;
+  const server = servers.get(serverId);
+  const destination = destinations.get(destinationId);
+  return {
+    id: rest.id,
+    client: rest.client,
+    server: server === undefined ? "closed" : formatAddress(server.socket),
+    router: destination?.router ?? "removed",
+    dst: destination?.path ?? "removed",
+    endpoint: rest.endpoint,
+    state: rest.state,
+    ageSeconds: Math.round(ageMs / 100) / 10,
+    idleSeconds: Math.round(idleMs / 100) / 10,
+    rxBytes: rest.rxBytes,
+    txBytes: rest.txBytes,
+    ...(rest.via !== undefined && { via: rest.via }),
+    ...(rest.tls !== undefined && { tls: rest.tls }),
+  };
 }
 
 function endpointIds(destinations: readonly Destination[], address: Address): readonly number[] {

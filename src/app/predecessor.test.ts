@@ -3,6 +3,7 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { until } from "../../test/support/until.ts";
 import { libc } from "../transport/libc.ts";
 import { Predecessor } from "./predecessor.ts";
+import { readFromPredecessor } from "./upgrade-messages.ts";
 
 const admin = { ip: "127.0.0.1", port: 1 };
 const children: Bun.Subprocess[] = [];
@@ -38,6 +39,22 @@ function setUp() {
 
 const NAME = { router: "r", path: "/svc/a" };
 
+test("what the other process passes on is read as far as it can be", () => {
+  const override = { ip: "10.0.0.1", port: 80, enabled: false, leftMs: 5 };
+  const overrides = [
+    override,
+    { ...override, leftMs: -1, weight: "2", path: "/a" },
+    { ip: 7 },
+    null,
+  ];
+  expect(readFromPredecessor(JSON.stringify({ type: "go", overrides }))).toEqual({
+    type: "go",
+    overrides: [override, { ip: "10.0.0.1", port: 80, enabled: false, path: "/a" }],
+  });
+  expect(readFromPredecessor('{"type":"go","overrides":1}')).toEqual({ type: "go", overrides: [] });
+  expect(readFromPredecessor('{"type":"went"}')).toBeUndefined();
+});
+
 describe.skipIf(libc === undefined)("the process before", () => {
   test("is told when all names are resolved, and then says that this one may accept", async () => {
     const { predecessor, clock, heard, say } = setUp();
@@ -50,6 +67,7 @@ describe.skipIf(libc === undefined)("the process before", () => {
     clock.advance(100);
     await until("it is told", () => heard() === '{"type":"prepared","unresolved":[]}\n');
     say("something else");
+    // Of an older version, which passes no overrides.
     say('{"type":"go"}');
     expect(mayAccept).toBe(false);
     await prepared;

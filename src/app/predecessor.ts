@@ -4,7 +4,12 @@ import type { Address } from "../lib/address.ts";
 import { Channel } from "../transport/channel.ts";
 import { socketCalls } from "../transport/libc-sockets.ts";
 import type { Handover } from "./passed-sockets.ts";
-import { type FromSuccessor, readFromPredecessor, type Unresolved } from "./upgrade-messages.ts";
+import {
+  type FromSuccessor,
+  type PassedOverride,
+  readFromPredecessor,
+  type Unresolved,
+} from "./upgrade-messages.ts";
 
 /** How long names may take until this process says that it is prepared without them. */
 const NAMES_WITHIN_MS = 10_000;
@@ -16,7 +21,7 @@ export class Predecessor {
   readonly admin: Address;
   readonly #channel: Channel;
   readonly #clock: Clock;
-  readonly #answered = Promise.withResolvers<void>();
+  readonly #answered = Promise.withResolvers<readonly PassedOverride[]>();
 
   constructor({ channelFd, admin }: Pick<Handover, "channelFd" | "admin">, clock: Clock) {
     this.admin = admin;
@@ -25,18 +30,19 @@ export class Predecessor {
     this.#clock = clock;
     this.#channel = new Channel(channelFd, {
       onLine: (line) => {
-        if (readFromPredecessor(line) !== undefined) this.#answered.resolve();
+        const go = readFromPredecessor(line);
+        if (go !== undefined) this.#answered.resolve(go.overrides);
       },
       // Where it has died, its clients are ours all the more. Where it wants this process no more, it ends it.
-      onClosed: () => this.#answered.resolve(),
+      onClosed: () => this.#answered.resolve([]),
     });
   }
 
   /**
-   * Waits until all names are resolved, for some time, says so, and resolves when this process may accept. `unresolved`
-   * answers the names that are not.
+   * Waits until all names are resolved, for some time, says so, and resolves when this process may accept, with what
+   * operators have said to the other. `unresolved` answers the names that are not.
    */
-  async prepared(unresolved: () => readonly Unresolved[]): Promise<void> {
+  async prepared(unresolved: () => readonly Unresolved[]): Promise<readonly PassedOverride[]> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const deadlineMs = this.#clock.now() + NAMES_WITHIN_MS;
     const look = (): void => {
@@ -46,7 +52,7 @@ export class Predecessor {
     look();
     await promise;
     this.#say({ type: "prepared", unresolved: unresolved() });
-    await this.#answered.promise;
+    return await this.#answered.promise;
   }
 
   /** Connections are served: the other may stop accepting. */

@@ -20,7 +20,19 @@ export type FromSuccessor =
 /** Of the one that it takes over from. */
 export type FromPredecessor =
   /** Accept, together with this process. */
-  { readonly type: "go" };
+  { readonly type: "go"; readonly overrides: readonly PassedOverride[] };
+
+/** What an operator wants of an endpoint: see control/overrides.ts. */
+export interface PassedOverride {
+  readonly router?: string | undefined;
+  readonly path?: string | undefined;
+  readonly ip: string;
+  readonly port: number;
+  readonly weight?: number | undefined;
+  readonly enabled?: boolean | undefined;
+  /** Until it expires; undefined for never. */
+  readonly leftMs?: number | undefined;
+}
 
 /** Undefined for what is no such message. */
 export function readFromSuccessor(line: string): FromSuccessor | undefined {
@@ -42,5 +54,37 @@ function readUnresolved(value: unknown): Unresolved[] {
 /** Undefined for what is no such message. */
 export function readFromPredecessor(line: string): FromPredecessor | undefined {
   const value = parseJson(line);
-  return isRecord(value) && value["type"] === "go" ? { type: "go" } : undefined;
+  if (!isRecord(value) || value["type"] !== "go") return undefined;
+  // An older version says nothing of them.
+  const { overrides } = value;
+  return {
+    type: "go",
+    overrides: Array.isArray(overrides) ? overrides.flatMap(readOverride) : [],
+  };
+}
+
+function readOverride(value: unknown): PassedOverride[] {
+  if (!isRecord(value)) return [];
+  const { ip, port } = value;
+  if (typeof ip !== "string" || typeof port !== "number") return [];
+  return [
+    {
+      ip,
+      port,
+      router: textOf(value["router"]),
+      path: textOf(value["path"]),
+      weight: numberOf(value["weight"]),
+      enabled: typeof value["enabled"] === "boolean" ? value["enabled"] : undefined,
+      leftMs: numberOf(value["leftMs"]),
+    },
+  ];
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Of what cannot be below 0. */
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" && value >= 0 ? value : undefined;
 }

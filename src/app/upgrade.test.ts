@@ -29,6 +29,7 @@ function setUp(known: readonly string[] = []) {
     },
     hasEndpoints: ({ path }) => known.includes(path),
     shareAdmin: (shared) => events.push(`share ${shared}`),
+    overrides: () => [],
     count: (result) => events.push(`count ${result}`),
     graceMs: () => 1_000,
   });
@@ -53,7 +54,7 @@ describe("an upgrade", () => {
     expect(upgrade.status).toEqual({ state: "starting", pid: 101 });
     expect(events()).toEqual([]);
     say(PREPARED);
-    expect(events()).toEqual(["share true", '{"type":"go"}']);
+    expect(events()).toEqual(["share true", '{"type":"go","overrides":[]}']);
     say({ type: "ready" });
     expect(await outcome).toEqual({ result: "done", pid: 101 });
     expect(upgrade.status).toEqual({ state: "done", pid: 101 });
@@ -105,14 +106,14 @@ describe("an upgrade", () => {
       result: "failed",
       message: expect.stringMatching(/endpoints for: \/svc\/b \(r\)$/) as string,
     });
-    expect(events()).not.toContain('{"type":"go"}');
+    expect(events()).not.toContain('{"type":"go","overrides":[]}');
   });
 
   test("goes on where nobody has endpoints for a name", async () => {
     const { upgrade, say, events } = setUp(["/svc/a"]);
     void upgrade.run();
     say({ type: "prepared", unresolved: [{ router: "r", path: "/svc/x" }] });
-    expect(events()).toContain('{"type":"go"}');
+    expect(events()).toContain('{"type":"go","overrides":[]}');
   });
 
   test("is refused while one runs, and after one that succeeded", async () => {

@@ -5,7 +5,12 @@ import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { ChannelObserver } from "../transport/channel.ts";
 import type { Successor } from "../transport/successor.ts";
-import { type FromPredecessor, readFromSuccessor, type Unresolved } from "./upgrade-messages.ts";
+import {
+  type FromPredecessor,
+  type PassedOverride,
+  readFromSuccessor,
+  type Unresolved,
+} from "./upgrade-messages.ts";
 
 /** How long a successor may take to accept connections. */
 export const READY_WITHIN_MS = 60_000;
@@ -25,6 +30,8 @@ export interface UpgradeParts {
   readonly hasEndpoints: (name: Unresolved) => boolean;
   /** Lets the successor listen where the admin server of this process does, or no more. */
   readonly shareAdmin: (shared: boolean) => void;
+  /** What operators have said, for the successor to go on with. */
+  readonly overrides: () => readonly PassedOverride[];
   readonly count: (result: UpgradeOutcome["result"]) => void;
   /** As it is in effect now. */
   readonly graceMs: () => number;
@@ -130,7 +137,7 @@ export class Upgrade {
     }
     attempt.letIn = true;
     this.#parts.shareAdmin(true);
-    const go: FromPredecessor = { type: "go" };
+    const go: FromPredecessor = { type: "go", overrides: this.#parts.overrides() };
     attempt.successor.channel.send(JSON.stringify(go));
   }
 

@@ -6,7 +6,10 @@ import { printable } from "./dtab-client.ts";
 export function connectionLines(answer: unknown): readonly string[] {
   const rows = listOf(answer, "connections");
   const total = numberOf(answer, "total");
-  if (rows.length === 0) return ["no connections"];
+  const missing = numberOf(answer, "missingWorkers");
+  const note =
+    missing === 0 ? [] : [`${missing} of the workers did not answer: theirs are not here`];
+  if (rows.length === 0) return ["no connections", ...note];
   const lines = table(
     ["ID", "CLIENT", "SERVER", "DESTINATION", "ENDPOINT", "STATE", "AGE", "IDLE", "RX", "TX"],
     rows.map((row) => [
@@ -17,7 +20,8 @@ export function connectionLines(answer: unknown): readonly string[] {
       size(numberOf(row, "txBytes")),
     ]),
   );
-  return total > rows.length ? [...lines, `${total - rows.length} more; see --limit`] : lines;
+  const more = total > rows.length ? [`${total - rows.length} more; see --limit`] : [];
+  return [...lines, ...more, ...note];
 }
 
 /** What became of a request to end connections. */

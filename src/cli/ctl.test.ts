@@ -143,6 +143,11 @@ describe("ctl prints", () => {
         "0.7  10.1.2.3:5000  0.0.0.0:80  /svc/web     -         waiting  2h   59s   1.5K  3\n" +
         "8 more; see --limit\n",
     );
+    const none = { total: 0, connections: [], missingWorkers: 1 };
+    control = { ...control, connections: () => Promise.resolve(none) };
+    expect((await run("connections")).out).toBe(
+      "no connections\n1 of the workers did not answer: theirs are not here\n",
+    );
   });
 
   test("overrides beside what the names say", async () => {

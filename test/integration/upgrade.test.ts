@@ -137,6 +137,32 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
     await expectEcho(port);
   });
 
+  test("keeps what operators have said of endpoints, for as long as they have said", async () => {
+    const product = await start(config());
+    const endpoint = `127.0.0.1:${backend.port}`;
+    const say = (body: object) =>
+      product.admin("/overrides", { method: "POST", body: JSON.stringify({ endpoint, ...body }) });
+    expect((await say({ enabled: false, forSecs: 3_600, dst: "/svc/web" })).status).toBe(200);
+    expect((await say({ weight: 0.5 })).status).toBe(200);
+    expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
+    await until("the new process has the admin port", async () => {
+      return (await statusOf(product.adminPort))["pid"] !== product.process.pid;
+    });
+    const status = await statusOf(product.adminPort);
+    expect(status).toMatchObject({
+      overrides: [
+        {
+          endpoint,
+          dst: "/svc/web",
+          enabled: false,
+          expiresInSeconds: expect.any(Number) as number,
+        },
+        { endpoint, weight: 0.5, applies: [{ dst: "/svc/web", resolvedWeight: 1 }] },
+      ],
+      destinations: [{ endpoints: [{ state: "disabled", weight: 0.5 }] }],
+    });
+  });
+
   test("takes the configuration as it is now: new servers listen, others listen no more", async () => {
     const product = await start(config());
     const port = product.port();
