@@ -10,13 +10,11 @@ import { formatProblems } from "../config/problems.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import type { QuickCommand } from "./args.ts";
-import { exitCodeOf } from "./check.ts";
-import { EXIT } from "./exit-codes.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { type Frame, openFrame, reportingTo, unrepeatable } from "./frame.ts";
-import { PROGRAM } from "./help.ts";
 import { isTerminal, type Output } from "./output.ts";
+import { PROGRAM } from "./program.ts";
 import { systemLog } from "./system-log.ts";
-import { quickConfig } from "./quick.ts";
 
 /** Loads the file at `path` and serves it. Resolves with the exit code. */
 export async function run(path: string, output: Output): Promise<number> {
@@ -43,6 +41,7 @@ async function load(path: string, output: Output, frame: Frame): Promise<number>
 
 /** Serves one name without a file. Resolves with the exit code. */
 export async function runQuick(command: QuickCommand, output: Output): Promise<number> {
+  const { quickConfig } = await import("./quick.ts");
   const served = quickConfig(command);
   const frame = openFrame();
   return await reportingTo(frame, output, (reported) => serve(served, reported, frame));
