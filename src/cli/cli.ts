@@ -10,8 +10,8 @@ import { run, runQuick } from "./run.ts";
 
 /** Reads the arguments after the program's name and runs the command. Resolves with the exit code. */
 export async function runCli(argv: readonly string[]): Promise<number> {
-  const path = onlyFile(argv, FILES);
-  if (path !== undefined) return await run(path, output);
+  const file = onlyFile(argv, FILES);
+  if (file !== undefined) return await run(file, output);
   const { parseArgs } = await import("./args.ts");
   const command = parseArgs(argv, FILES);
   switch (command.command) {
