@@ -13,6 +13,7 @@ import { AcceptQueues } from "./accept-queues.ts";
 import { AdminPlace } from "./admin-place.ts";
 import { Engine } from "./engine.ts";
 import type { Inherited } from "./inherited.ts";
+import type { LimitsCode } from "./lazy-limits.ts";
 import { adminFailures, listen, ListenError } from "./listeners.ts";
 import { Metrics } from "./metrics.ts";
 import type { Notifier } from "./notify.ts";
@@ -47,6 +48,8 @@ export interface AppParts {
   /** The process that this one takes over from. */
   readonly predecessor: Predecessor | undefined;
   readonly notifier: Notifier;
+  /** Prepared for `config`. */
+  readonly limitsCode: LimitsCode;
   readonly restart: Restart;
   /** A reload is over. */
   readonly onReloadEnd?: () => void;
@@ -137,7 +140,7 @@ export class App implements AdminPort {
       destinations: destinations.all,
       namers: destinations.namers,
       drains: drains.status(),
-      refusals: limits.servers.refusals(),
+      refusals: limits.refusals(),
       reason: (destination, address) => destinations.reason(destination, address),
     });
   }

@@ -1,7 +1,8 @@
 // The limits of the process as the composition root makes them: of servers, and against overload.
 import { newOverloadBoard, OverloadBoard } from "../admission/overload-board.ts";
 import type { Config } from "../config/types.ts";
-import { type LimitedServer, Limits } from "../control/limits.ts";
+import type { ServerLimits } from "../admission/limits-memory.ts";
+import { type LimitedServer, Limits, type ServerRefusals } from "../control/limits.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
@@ -16,7 +17,9 @@ import { watchMemory } from "./memory-watch.ts";
 
 /** What is limited. */
 export interface AppLimits {
-  readonly servers: Limits;
+  readonly set: (server: BoundServer) => ServerLimits | undefined;
+  readonly unset: (server: BoundServer) => void;
+  readonly refusals: () => readonly ServerRefusals[];
   /** What workers are started with. */
   readonly overload: OverloadStart | undefined;
   readonly workerDied: (worker: number) => void;
@@ -57,7 +60,9 @@ export function createLimits(parts: AppLimitsParts): AppLimits {
       gauge: registry.gauge(PROCESS_METRICS.overloaded, "memory"),
     });
   return {
-    servers,
+    set: (server) => servers.set(limitedServer(server)),
+    unset: (server) => void servers.set({ ...limitedServer(server), config: undefined }),
+    refusals: () => servers.refusals(),
     overload: start,
     workerDied(worker) {
       servers.workerDied(worker);
@@ -71,7 +76,7 @@ export function createLimits(parts: AppLimitsParts): AppLimits {
 }
 
 /** What limits are to know of a server. */
-export function limitedServer({ id, router, config, socket }: BoundServer): LimitedServer {
+function limitedServer({ id, router, config, socket }: BoundServer): LimitedServer {
   return {
     id,
     router,

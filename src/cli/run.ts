@@ -1,6 +1,7 @@
 // `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
 import { App, type AppParts } from "../app/app.ts";
 import { InheritedSocketError } from "../app/inherited.ts";
+import { LimitsCode } from "../app/lazy-limits.ts";
 import { ListenError } from "../app/listeners.ts";
 import { surroundingsOf } from "../app/surroundings.ts";
 import { ThreadLimitError } from "../app/thread-limit.ts";
@@ -55,6 +56,8 @@ export async function serve(served: Served, output: Output, frame: Frame): Promi
   const { logger, logSettings } = systemLog();
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
   try {
+    const limitsCode = new LimitsCode();
+    await limitsCode.prepare(served.config);
     const parts = {
       ...served,
       clock: systemClock,
@@ -62,6 +65,7 @@ export async function serve(served: Served, output: Output, frame: Frame): Promi
       logger,
       logSettings,
       ...surroundingsOf(frame.passed, systemClock, logger("app")),
+      limitsCode,
       predecessor: frame.predecessor,
       restart: frame.restart,
       exit,
