@@ -13,6 +13,7 @@ import { AcceptQueues } from "./accept-queues.ts";
 import { AdminPlace } from "./admin-place.ts";
 import { Engine } from "./engine.ts";
 import type { Inherited } from "./inherited.ts";
+import type { LimitsCode } from "./lazy-limits.ts";
 import { adminFailures, listen, ListenError } from "./listeners.ts";
 import { liveCounts } from "./live-counts.ts";
 import { Metrics } from "./metrics.ts";
@@ -48,6 +49,8 @@ export interface AppParts {
   /** The process that this one takes over from. */
   readonly predecessor: Predecessor | undefined;
   readonly notifier: Notifier;
+  /** Prepared for `config`. */
+  readonly limitsCode: LimitsCode;
   readonly restart: Restart;
   /** A reload is over. */
   readonly onReloadEnd?: () => void;
@@ -143,7 +146,7 @@ export class App implements AdminPort {
       overrides: this.control.overrides(),
       counts: liveCounts(this.#metrics.aggregate),
       isClosed: (id) => drains.isClosed(id),
-      refusals: limits.servers.refusals(),
+      refusals: limits.refusals(),
       reason: (destination, address) => destinations.reason(destination, address),
     });
   }

@@ -12,7 +12,7 @@ import { Control } from "./control.ts";
 import { descriptorsForSessions, openFilesLimit } from "./descriptor-limit.ts";
 import { Destinations } from "./destinations.ts";
 import { Drains } from "./drains.ts";
-import { type AppLimits, createLimits, limitedServer } from "./limits.ts";
+import { LazyLimits, type LimitsCode } from "./lazy-limits.ts";
 import type { Metrics } from "./metrics.ts";
 import { applyPlan } from "./reload/apply.ts";
 import type { Plan } from "./reload/plan.ts";
@@ -26,6 +26,8 @@ export interface EngineParts {
   /** Of the servers, in the order of the file. */
   readonly sockets: readonly BoundSocket[];
   readonly metrics: Metrics;
+  /** Prepared for `config`. */
+  readonly limitsCode: LimitsCode;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly logger: LoggerFactory;
@@ -36,7 +38,7 @@ export class Engine {
   readonly servers: Servers;
   readonly destinations: Destinations;
   readonly drains: Drains;
-  readonly limits: AppLimits;
+  readonly limits: LazyLimits;
   readonly control: Control;
   readonly supervisor: Supervisor;
   readonly #removals: Removals;
@@ -64,13 +66,12 @@ export class Engine {
       clock,
     });
     this.destinations = this.#newDestinations(parts);
-    this.limits = createLimits({ ...parts, registry: parts.metrics.registry });
+    this.limits = new LazyLimits({ ...parts, registry: parts.metrics.registry });
     this.servers = new Servers({
       workers: config.workers,
       destinationOf: (router, path) => this.destinations.idOf(router, path),
-      limit: (server) => this.limits.servers.set(limitedServer(server)),
-      unlimit: (server) =>
-        void this.limits.servers.set({ ...limitedServer(server), config: undefined }),
+      limit: (server) => this.limits.set(server),
+      unlimit: (server) => this.limits.unset(server),
       isClosed: (id) => this.drains.isClosed(id),
     });
     this.servers.begin(config, parts.sockets);
@@ -101,11 +102,12 @@ export class Engine {
     isServing: () => boolean,
     onServing: (server: BoundServer) => void,
   ): Promise<string | undefined> {
-    const { servers, destinations, supervisor } = this;
+    const { servers, destinations, limits, supervisor } = this;
     const descriptors = (): number => this.#descriptorsForSessions();
     return applyPlan(plan, {
       servers,
       destinations,
+      limits,
       supervisor,
       removals: this.#removals,
       isServing,

@@ -2,7 +2,8 @@
 import { newOverloadBoard, OverloadBoard } from "../admission/overload-board.ts";
 import { DEFAULTS } from "../config/defaults.ts";
 import type { Config } from "../config/types.ts";
-import { type LimitedServer, Limits } from "../control/limits.ts";
+import type { ServerLimits } from "../admission/limits-memory.ts";
+import { type LimitedServer, Limits, type ServerRefusals } from "../control/limits.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
@@ -17,7 +18,9 @@ import { watchMemory } from "./memory-watch.ts";
 
 /** What is limited. */
 export interface AppLimits {
-  readonly servers: Limits;
+  readonly set: (server: BoundServer) => ServerLimits | undefined;
+  readonly unset: (server: BoundServer) => void;
+  readonly refusals: () => readonly ServerRefusals[];
   /** What workers are started with. */
   readonly overload: OverloadStart | undefined;
   readonly workerDied: (worker: number) => void;
@@ -58,7 +61,9 @@ export function createLimits(parts: AppLimitsParts): AppLimits {
       gauge: registry.gauge(PROCESS_METRICS.overloaded, "memory"),
     });
   return {
-    servers,
+    set: (server) => servers.set(limitedServer(server)),
+    unset: (server) => void servers.set({ ...limitedServer(server), config: undefined }),
+    refusals: () => servers.refusals(),
     overload: start,
     workerDied(worker) {
       servers.workerDied(worker);

@@ -1,6 +1,8 @@
 // Weighted least-loaded power of two choices. Owns the choice, not the draw (two-choices.ts), the endpoints or
 // their loads. Why this rule, and its figures: docs/decisions/0001-pick-rule.md.
+import type { Rng } from "../lib/rng.ts";
 import type { Pickable } from "./picker.ts";
+import type { Pickers } from "./pickers.ts";
 import { TwoChoicesPicker } from "./two-choices.ts";
 
 /**
@@ -22,6 +24,11 @@ export class P2cPicker<E extends Pickable> extends TwoChoicesPicker<E> {
   ): number {
     return swapChance(first.load, firstWeight, second.load, secondWeight, total);
   }
+}
+
+/** The default: known without loading the others (pickers.ts). */
+export function p2cPickers(rng: Rng): Pickers {
+  return { byClient: false, latencies: undefined, make: () => new P2cPicker(rng) };
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { EwmaPicker } from "./ewma.ts";
 import { Latencies } from "./latency.ts";
 import { LeastConnectionsPicker } from "./least-connections.ts";
-import { P2cPicker } from "./p2c.ts";
+import { p2cPickers } from "./p2c.ts";
 import type { Picker } from "./picker.ts";
 import { RendezvousPicker } from "./rendezvous.ts";
 import { RoundRobinPicker } from "./round-robin.ts";
@@ -37,7 +37,7 @@ export function createPickers(config: LoadBalancerConfig, parts: PickerParts): P
   const { clock, rng } = parts;
   switch (config.kind) {
     case "p2c":
-      return { ...PLAIN, make: () => new P2cPicker(rng) };
+      return p2cPickers(rng);
     case "ewma": {
       const latencies = new Latencies(clock, config.decayTimeMs);
       return { byClient: false, latencies, make: () => new EwmaPicker(rng, latencies) };

@@ -14,10 +14,10 @@ import {
   COMMON_OPTIONS,
   type DTAB_OPTIONS,
   commandNamed,
-  PROGRAM,
   QUICK_OPTIONS,
   usageHint,
 } from "./help.ts";
+import { PROGRAM } from "./program.ts";
 
 /** What the command line asks for. */
 export type Command =

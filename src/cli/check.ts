@@ -11,7 +11,7 @@ import type {
 } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
 import { describeAccrual } from "./describe-accrual.ts";
-import { EXIT } from "./exit-codes.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
 import { plural, time } from "./words.ts";
 
@@ -31,11 +31,6 @@ export function reportCheck(result: LoadResult, output: Output): number {
   if (result.warnings.length > 0) output.err(`${formatProblems(result.warnings)}\n`);
   output.out(`${describeConfig(result.config)}\n`);
   return EXIT.ok;
-}
-
-/** The exit code for a configuration that cannot be used. */
-export function exitCodeOf(result: Extract<LoadResult<unknown>, { ok: false }>): number {
-  return result.reason === "unreadable" ? EXIT.noInput : EXIT.badConfig;
 }
 
 /** What would be served, in lines for people. */

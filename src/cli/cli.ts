@@ -1,25 +1,29 @@
-// Runs what the command line asks for.
+// Runs what the command line asks for. What a running proxy does without is loaded by the command that needs it
+// (docs/internals/memory.md): the arguments' parser alone takes 1 MB.
 import { statSync } from "node:fs";
 import { VERSION } from "../app/version.ts";
-import { type FileSystemView, parseArgs } from "./args.ts";
-import { check } from "./check.ts";
+import type { FileSystemView } from "./args.ts";
 import { EXIT } from "./exit-codes.ts";
-import { helpText, PROGRAM } from "./help.ts";
 import { systemOutput as output } from "./output.ts";
+import { PROGRAM } from "./program.ts";
 import { run, runQuick } from "./run.ts";
 
 /** Reads the arguments after the program's name and runs the command. Resolves with the exit code. */
 export async function runCli(argv: readonly string[]): Promise<number> {
+  const file = onlyFile(argv, FILES);
+  if (file !== undefined) return await run(file, output);
+  const { parseArgs } = await import("./args.ts");
   const command = parseArgs(argv, FILES);
   switch (command.command) {
     case "run":
       return await run(command.path, output);
     case "quick":
       return await runQuick(command, output);
-    case "check":
+    case "check": {
+      const { check } = await import("./check.ts");
       return await check(command.path, output);
+    }
     case "namerd": {
-      // Loaded here, so that a running proxy holds none of it.
       const { checkNamerd, runNamerd } = await import("./namerd.ts");
       const { path } = command;
       if (command.check && path !== undefined) return await checkNamerd(path, output);
@@ -37,9 +41,11 @@ export async function runCli(argv: readonly string[]): Promise<number> {
       const { demo } = await import("./demo.ts");
       return await demo(output);
     }
-    case "help":
+    case "help": {
+      const { helpText } = await import("./help.ts");
       output.out(helpText(command.topic));
       return EXIT.ok;
+    }
     case "version":
       output.out(`${PROGRAM} ${VERSION}\n`);
       return EXIT.ok;
@@ -49,6 +55,13 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     default:
       return command satisfies never;
   }
+}
+
+/** The file that is the only argument, and cannot be anything else: commands are letters. */
+export function onlyFile(argv: readonly string[], files: FileSystemView): string | undefined {
+  const [first = ""] = argv;
+  if (argv.length !== 1 || /^(-|[a-z]*$)/.test(first)) return undefined;
+  return files.isFile(first) ? first : undefined;
 }
 
 const FILES: FileSystemView = {

@@ -4,7 +4,7 @@ import { AdminClient, AdminError } from "./ctl-client.ts";
 import { connectionLines, endingLine, overrideLines, planLines } from "./ctl-print.ts";
 import { printable } from "./dtab-client.ts";
 import { EXIT } from "./exit-codes.ts";
-import { PROGRAM } from "./help.ts";
+import { PROGRAM } from "./program.ts";
 import type { Output } from "./output.ts";
 
 /** What is asked for; `keys` are those of the admin port's requests. */

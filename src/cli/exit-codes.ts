@@ -1,4 +1,5 @@
 // What the exit code of the process means.
+import type { LoadResult } from "../config/load-result.ts";
 
 /** Exit codes, by the names of sysexits.h where it has one. A second signal ends the process with 128 + its number. */
 export const EXIT = {
@@ -12,6 +13,11 @@ export const EXIT = {
   noThreads: 75,
   badConfig: 78,
 } as const;
+
+/** The exit code for a configuration that cannot be used. */
+export function exitCodeOf(result: Extract<LoadResult<unknown>, { ok: false }>): number {
+  return result.reason === "unreadable" ? EXIT.noInput : EXIT.badConfig;
+}
 
 /** The codes as the documentation lists them. */
 export const EXIT_CODES: readonly { readonly code: string; readonly meaning: string }[] = [

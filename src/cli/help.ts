@@ -2,8 +2,7 @@
 import type { CommandSpec, OptionSpec } from "./command-spec.ts";
 import { CTL_COMMAND } from "./ctl-help.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
-
-export const PROGRAM = "linkerd-tcp";
+import { PROGRAM } from "./program.ts";
 
 const CONFIG_PATH = {
   name: "<PATH>",

@@ -13,8 +13,7 @@ import { systemRng } from "../lib/rng.ts";
 import { type Namerd, NamerdListenError, startNamerd } from "../namerd/namerd.ts";
 import { StorageError } from "../namerd/storage-error.ts";
 import { parseDtab } from "../naming/dtab.ts";
-import { exitCodeOf } from "./check.ts";
-import { EXIT } from "./exit-codes.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { isTerminal, type Output } from "./output.ts";
 import { systemLog } from "./system-log.ts";
 

@@ -1,6 +1,7 @@
 // `linkerd-tcp <PATH>` and the quick form: runs the proxy until it is told to stop.
 import { App, type AppParts } from "../app/app.ts";
 import { InheritedSocketError } from "../app/inherited.ts";
+import { LimitsCode } from "../app/lazy-limits.ts";
 import { ListenError } from "../app/listeners.ts";
 import { surroundingsOf } from "../app/surroundings.ts";
 import { ThreadLimitError } from "../app/thread-limit.ts";
@@ -10,13 +11,11 @@ import { formatProblems } from "../config/problems.ts";
 import { systemClock } from "../lib/clock.ts";
 import { systemRng } from "../lib/rng.ts";
 import type { QuickCommand } from "./args.ts";
-import { exitCodeOf } from "./check.ts";
-import { EXIT } from "./exit-codes.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { type Frame, openFrame, reportingTo, unrepeatable } from "./frame.ts";
-import { PROGRAM } from "./help.ts";
 import { isTerminal, type Output } from "./output.ts";
+import { PROGRAM } from "./program.ts";
 import { systemLog } from "./system-log.ts";
-import { quickConfig } from "./quick.ts";
 
 /** A start may wait for a pipe; a reload that waits for ever would keep all others out. */
 const RELOAD_WITHIN_MS = 60_000;
@@ -47,6 +46,7 @@ async function load(path: string, output: Output, frame: Frame): Promise<number>
 
 /** Serves one name without a file. Resolves with the exit code. */
 export async function runQuick(command: QuickCommand, output: Output): Promise<number> {
+  const { quickConfig } = await import("./quick.ts");
   const served = quickConfig(command);
   const frame = openFrame();
   return await reportingTo(frame, output, (reported) => serve(served, reported, frame));
@@ -60,6 +60,8 @@ export async function serve(served: Served, output: Output, frame: Frame): Promi
   const { logger, logSettings } = systemLog();
   const { promise: exited, resolve: exit } = Promise.withResolvers<number>();
   try {
+    const limitsCode = new LimitsCode();
+    await limitsCode.prepare(served.config);
     const parts = {
       ...served,
       clock: systemClock,
@@ -67,6 +69,7 @@ export async function serve(served: Served, output: Output, frame: Frame): Promi
       logger,
       logSettings,
       ...surroundingsOf(frame.passed, systemClock, logger("app")),
+      limitsCode,
       predecessor: frame.predecessor,
       restart: frame.restart,
       exit,

@@ -9,11 +9,7 @@ import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { CloseReason } from "./close-reason.ts";
 import { clientFacts } from "./proxy-protocol/client-facts.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
-import {
-  type HeaderObserver,
-  IncomingHeader,
-  type IncomingRule,
-} from "./proxy-protocol/incoming.ts";
+import type { HeaderObserver, IncomingRule } from "./proxy-protocol/incoming.ts";
 import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
@@ -268,7 +264,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
       case "header":
         this.#state = "identifying";
         this.#innerDeadline = headerDeadlines.set(this);
-        return new IncomingHeader(this);
+        return incoming.read(this);
       case "none":
         if (!this.#isAdmitted(peer ?? GONE)) return this.#downstream;
         if (settings.tls && socket !== undefined) {

@@ -1,5 +1,5 @@
 // Where log lines go: a file descriptor that is written to at once, but never waited for.
-import { constants, fstatSync, openSync, writeSync } from "node:fs";
+import type * as NodeFs from "node:fs";
 
 /** Takes one line with its newline. False when the line is lost. Never throws and never waits. */
 export type LogSink = (line: string) => boolean;
@@ -28,6 +28,7 @@ export interface WritesNow {
  * socket, another user's pipe) is written to by other means.
  */
 export function openLogTarget(fd: number): LogTarget {
+  const { constants, fstatSync, openSync } = nodeFs();
   try {
     const stat = fstatSync(fd);
     if (stat.isSocket()) return { fd, by: "send" };
@@ -51,7 +52,7 @@ export function openLogTarget(fd: number): LogTarget {
  * that blocks waits for its reader.
  */
 export function fdSink({ fd, by }: LogTarget, calls?: WritesNow): LogSink {
-  const write = { write: undefined, send: calls?.sendNow, try: calls?.writeNow }[by] ?? writeSync;
+  const write = { write: undefined, send: calls?.sendNow, try: calls?.writeNow }[by] ?? writeAnyhow;
   let torn = false;
   return (line) => {
     // After half a line the next one begins with a line end, so that only the torn one is spoiled.
@@ -63,6 +64,15 @@ export function fdSink({ fd, by }: LogTarget, calls?: WritesNow): LogSink {
       writeSome(write, fd, bytes.subarray(written)) < bytes.length - written;
     return !torn;
   };
+}
+
+/** Loaded with the first line: it takes 0.5 MB of each thread, and a worker at rest has nothing to say. */
+function nodeFs(): typeof NodeFs {
+  return import.meta.require("node:fs") as typeof NodeFs;
+}
+
+function writeAnyhow(fd: number, bytes: Uint8Array): number {
+  return nodeFs().writeSync(fd, bytes);
 }
 
 function writeSome(

@@ -223,3 +223,18 @@ describe("with TLS", () => {
     await until("the second is heard", () => accepted[1]?.text === "two");
   });
 });
+
+withPeer("an identity that OpenSSL refuses is told, and nothing is accepted", async () => {
+  const { certPem } = await issue(ca, { names: ["web.test"] });
+  const { keyPem } = await issue(ca, { names: ["web.test"] });
+  const identity = { certificateChainPem: certPem, privateKeyPem: keyPem };
+  const refused = createServerTls({
+    alpnProtocols: [],
+    defaultIdentity: identity,
+    identities: [],
+  });
+  const told: Error[] = [];
+  const made = listener(bindHere(), { tls: refused, onFault: (error) => told.push(error) });
+  expect([made.resume(), made.accepting]).toEqual([false, false]);
+  expect(told).toMatchObject([{ code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH" }]);
+});

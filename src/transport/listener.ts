@@ -33,6 +33,8 @@ export class Listener {
   readonly #onFault: OnFault;
   #handlers: ListenHandlers;
   #tls: ServerTls | undefined;
+  /** Whether it has listened with this TLS before. */
+  #hasListened = false;
   #listener: BunListener | undefined;
   #closed = false;
 
@@ -65,14 +67,22 @@ export class Listener {
     const at = this.#listenAt();
     if (at === undefined) return false;
     try {
-      this.#listener = listen(at, this.#handlers, this.#tls?.options);
+      this.#listener = listen(
+        at,
+        this.#handlers,
+        this.#hasListened ? this.#tls?.shared() : this.#tls?.first,
+      );
+      this.#hasListened = true;
       // Bun listens again on what it adopts, with a backlog of its own.
       libc?.listen(this.#listener.fd, BACKLOG);
       const { socketOptions } = this.#target;
       if (socketOptions !== undefined) setSocketOptions(this.#listener.fd, socketOptions);
       return true;
-    } catch {
+    } catch (error) {
       if ("fd" in at) libc?.close(at.fd);
+      // Such as ERR_OSSL_…; the system's errors have names of their own.
+      if (error instanceof Error && "code" in error && String(error.code).startsWith("ERR_"))
+        this.#onFault(error);
       return false;
     }
   }
@@ -84,6 +94,7 @@ export class Listener {
    */
   setTls(tls: ServerTls | undefined): boolean {
     this.#tls = tls;
+    this.#hasListened = false;
     this.#handlers = this.#handlersFor(tls);
     const before = this.#listener;
     if (before === undefined) return true;

@@ -150,6 +150,9 @@ describe("alpnChooser", () => {
   });
 });
 
+/** How its options are used: by a socket that listens for the first time, and by those after it. */
+const FORMS = ["first", "shared"] as const;
+
 describe("createServerTls", () => {
   let rsa: IdentityPem;
   let ecdsa: IdentityPem;
@@ -170,7 +173,7 @@ describe("createServerTls", () => {
   });
 
   /** The port of a listener with this TLS, which closes when its client ends. */
-  function serve(settings: Partial<ServerTlsSettings>): number {
+  function serve(settings: Partial<ServerTlsSettings>, form: "first" | "shared"): number {
     const tls = createServerTls({
       alpnProtocols: [],
       defaultIdentity: undefined,
@@ -181,7 +184,7 @@ describe("createServerTls", () => {
     const listener = listen(
       { hostname: "127.0.0.1", port: 0 },
       { ...handlers, end: (socket) => socket.close() },
-      tls.options,
+      form === "first" ? tls.first : tls.shared(),
     );
     listeners.push(listener);
     return listener.port;
@@ -189,23 +192,27 @@ describe("createServerTls", () => {
 
   test("throws OpenSSL's error for a key of another certificate", () => {
     const mixed = { ...rsa, privateKeyPem: ecdsa.privateKeyPem };
-    expect(() => serve({ defaultIdentity: mixed })).toThrow();
-    expect(() => serve({ identities: [{ serverName: "a.test", identity: mixed }] })).toThrow();
+    const identities = [{ serverName: "a.test", identity: mixed }];
+    for (const form of FORMS) {
+      expect(() => serve({ defaultIdentity: mixed }, form)).toThrow();
+      expect(() => serve({ identities }, form)).toThrow();
+    }
   });
 
-  for (const [what, sni] of [
-    ["the default identity", undefined],
-    ["an identity by name", "named.test"],
-    ["an identity by wildcard", "x.wild.test"],
+  for (const [what, sni, form] of [
+    ["the only identity, as it was written,", undefined, "first"],
+    ["the only identity", undefined, "shared"],
+    ["the default identity", "other.test", "shared"],
+    ["an identity by name", "named.test", "shared"],
+    ["an identity by wildcard", "x.wild.test", "shared"],
   ] as const) {
     withOpenssl(`holds ${what} to ephemeral keys with authenticated encryption`, async () => {
-      const port = serve({
-        defaultIdentity: rsa,
-        identities: [
-          { serverName: "named.test", identity: rsa },
-          { serverName: "*.wild.test", identity: rsa },
-        ],
-      });
+      const named = [
+        { serverName: "named.test", identity: rsa },
+        { serverName: "*.wild.test", identity: rsa },
+      ];
+      const identities = sni === undefined ? [] : named;
+      const port = serve({ defaultIdentity: rsa, identities }, form);
       const args = ["-tls1_2", ...(sni === undefined ? [] : ["-servername", sni])];
       for (const suite of ["AES128-SHA", "AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA"]) {
         const seen = await sClient(port, ...args, "-cipher", `${suite}:@SECLEVEL=0`);
@@ -217,11 +224,21 @@ describe("createServerTls", () => {
       }
       const old = await sClient(port, ...args.slice(1), "-tls1_1", "-cipher", "ALL:@SECLEVEL=0");
       expect(old).toMatchObject({ ok: false, alert: 70 });
+      expect((await sClient(port, ...args.slice(1), "-groups", "P-521")).ok).toBe(false);
+      expect((await sClient(port, ...args.slice(1), "-groups", "P-384")).ok).toBe(true);
     });
   }
 
+  test("reads the only identity once for all that listen after the first", () => {
+    const settings = { alpnProtocols: [], defaultIdentity: rsa, identities: [] };
+    const tls = createServerTls(settings);
+    expect(tls.first.secureContext).toBeUndefined();
+    expect(tls.shared().secureContext).toBeDefined();
+    expect(tls.shared()).toBe(tls.shared());
+  });
+
   withOpenssl("without a default refuses a client that no identity fits", async () => {
-    const port = serve({ identities: [{ serverName: "named.test", identity: ecdsa }] });
+    const port = serve({ identities: [{ serverName: "named.test", identity: ecdsa }] }, "first");
     expect((await sClient(port)).ok).toBe(false);
     expect((await sClient(port, "-servername", "other.test")).ok).toBe(false);
     expect((await sClient(port, "-servername", "NAMED.test")).name).toBe("ecdsa.test");

@@ -3,7 +3,13 @@ import { createTlsContext, type ListenHandlers, type TlsContext, type TlsOptions
 
 /** TLS of a listener. */
 export interface ServerTls {
-  readonly options: TlsOptions;
+  /**
+   * For a socket that listens for the first time. Without names to choose by, it is the identity as it was written: that
+   * needs no `node:tls`, which stays in memory.
+   */
+  readonly first: TlsOptions;
+  /** With a context, which all that come after share, and with it the keys of session tickets. */
+  readonly shared: () => TlsOptions;
   readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback">;
 }
 
@@ -38,7 +44,10 @@ export const TLS_POLICY = {
   ecdhCurve: "X25519MLKEM768:X25519:P-256:P-384",
 } as const;
 
-/** Parses the identities. Throws OpenSSL's error for a certificate and key that do not fit. */
+/** TLS_POLICY.minVersion as it is written in a handshake: what Bun wants where there is no context. */
+const TLS_1_2 = 0x303;
+
+/** Parses the identities. Throws OpenSSL's error for those that do not fit, the only one excepted: see `first`. */
 export function createServerTls(settings: ServerTlsSettings): ServerTls {
   const exact = new Map<string, TlsContext>();
   const wildcards = new Map<string, TlsContext>();
@@ -48,15 +57,20 @@ export function createServerTls(settings: ServerTlsSettings): ServerTls {
     else exact.set(serverName, context);
   }
   const fallback = settings.defaultIdentity;
-  const options: TlsOptions = {
+  let options: TlsOptions | undefined;
+  const shared = (): TlsOptions => {
     // A listener needs a context; one without a certificate refuses clients that no identity fits.
-    secureContext: fallback === undefined ? createTlsContext(TLS_POLICY) : contextOf(fallback),
+    const make = (): TlsContext =>
+      fallback === undefined ? createTlsContext(TLS_POLICY) : contextOf(fallback);
+    options ??= { secureContext: make() };
+    return options;
   };
   const serverName = (_data: unknown, name: string): TlsContext | undefined =>
     chooseIdentity(exact, wildcards, name);
   const { alpnProtocols } = settings;
   return {
-    options,
+    first: settings.identities.length > 0 || !fallback ? shared() : optionsOf(fallback),
+    shared,
     callbacks: {
       ...(settings.identities.length === 0 ? {} : { serverName }),
       ...(alpnProtocols.length === 0 ? {} : { alpnCallback: alpnChooser(alpnProtocols) }),
@@ -101,9 +115,15 @@ export function readAlpn(wire: Uint8Array): readonly string[] {
 }
 
 function contextOf(identity: IdentityPem): TlsContext {
-  return createTlsContext({
-    ...TLS_POLICY,
-    cert: identity.certificateChainPem,
-    key: identity.privateKeyPem,
-  });
+  return createTlsContext({ ...TLS_POLICY, ...pemOf(identity) });
+}
+
+/** The same without a context. */
+function optionsOf(identity: IdentityPem): TlsOptions {
+  return { ...TLS_POLICY, minVersion: TLS_1_2, ...pemOf(identity) };
+}
+
+/** Nobody is verified, but Bun reads all the roots that it knows where it is given none: 1.5 MB of private memory. */
+function pemOf({ certificateChainPem, privateKeyPem }: IdentityPem) {
+  return { cert: certificateChainPem, key: privateKeyPem, ca: [certificateChainPem] };
 }

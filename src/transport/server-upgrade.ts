@@ -22,6 +22,7 @@ export function createStartTls(tls: ServerTls, onFault: OnFault): StartTls {
     handshake: onServerHandshake,
     ...tls.callbacks,
   };
+  const options = tls.shared();
   return (plain, owner, read) =>
-    upgrade(plain, owner, { handlers, tls: tls.options, isServer: true, read });
+    upgrade(plain, owner, { handlers, tls: options, isServer: true, read });
 }

@@ -1,17 +1,17 @@
 // The balancers of one worker: made as the control thread says, with endpoints that share its table.
-import { placeOf } from "../balancer/aperture.ts";
 import { Balancer, type BalancerSetup } from "../balancer/balancer.ts";
 import { Endpoint } from "../balancer/endpoint.ts";
 import { BalancerMetrics } from "../balancer/metrics.ts";
-import { createPickers } from "../balancer/pickers.ts";
-import type { DestinationConfig } from "../config/types.ts";
+import { p2cPickers } from "../balancer/p2c.ts";
+import type { Pickers } from "../balancer/pickers.ts";
+import type { DestinationConfig, LoadBalancerConfig } from "../config/types.ts";
 import { sameData } from "../lib/same-data.ts";
 import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import { labelled } from "../telemetry/log.ts";
-import { descriptorOf } from "../transport/bun.ts";
-import { ClientTls } from "../transport/client-tls.ts";
+import { descriptorOf, type TlsOptions } from "../transport/bun.ts";
+import type { ClientTls } from "../transport/client-tls.ts";
 import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
 import type {
@@ -44,7 +44,7 @@ export class Balancers {
   readonly #parts: WorkerParts;
   readonly #pages = new Map<number, { readonly cells: Float64Array; readonly slots: Int32Array }>();
   readonly #entries = new Map<number, Entry>();
-  readonly #clientTls = new ClientTls();
+  #clientTls: ClientTls | undefined;
   readonly #onRemoved: (router: string, destination: number) => void;
 
   /** `onRemoved` is told of a destination that was removed and has ended its last session. */
@@ -138,27 +138,32 @@ export class Balancers {
     path: string,
     before?: Pick<Entry, "config" | "setup">,
   ): BalancerSetup {
-    const { clock, rng, hostName, onFault } = this.#parts;
-    const place = (): number => placeOf(hostName(), path);
+    const { clock, onFault } = this.#parts;
     const keeps = before !== undefined && sameData(before.config.loadBalancer, config.loadBalancer);
-    const tls =
-      config.tls === undefined
-        ? undefined
-        : this.#clientTls.options(config.tls.dnsName, config.tls.trustPem);
     return {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
-      pickers: keeps
-        ? before.setup.pickers
-        : createPickers(config.loadBalancer, { clock, rng, place }),
+      pickers: keeps ? before.setup.pickers : this.#pickersOf(config.loadBalancer, path),
       connector: new SocketConnector(
-        tls,
+        this.#tlsOf(config.tls),
         config.connectTimeoutMs,
         clock,
         onFault,
         config.socketOptions,
       ),
     };
+  }
+
+  #pickersOf(config: LoadBalancerConfig, path: string): Pickers {
+    const { rng, features } = this.#parts;
+    if (config.kind === "p2c") return p2cPickers(rng);
+    return features.get("pickers").pickersOf(config, path, this.#parts);
+  }
+
+  #tlsOf(config: DestinationConfig["tls"]): TlsOptions | undefined {
+    if (config === undefined) return undefined;
+    this.#clientTls ??= new (this.#parts.features.get("clientTls").ClientTls)();
+    return this.#clientTls.options(config.dnsName, config.trustPem);
   }
 
   #takeBack(entry: Entry, config: DestinationConfig): void {

@@ -4,7 +4,6 @@ import { RouterMetrics } from "../router/metrics.ts";
 import { PROCESS_METRICS } from "../telemetry/catalogue/process.ts";
 import { Registry } from "../telemetry/registry.ts";
 import type { ServerSpec, ToWorker, WorkerStart } from "../wire/messages.ts";
-import { createOverload } from "./admission.ts";
 import { Balancers } from "./balancers.ts";
 import { watchLoopLag } from "./loop-lag.ts";
 import type { WorkerParts } from "./parts.ts";
@@ -36,7 +35,8 @@ export class DataPlane {
     });
     const { clock, start, registry } = this.#parts;
     const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
-    const overload = createOverload(this.#parts);
+    const overload =
+      start.overload && this.#parts.features.get("limits").createOverload(this.#parts);
     this.#servers = new Servers(this.#parts, overload);
     this.#sessions = new Sessions(this.#parts, this.#servers);
     watchLoopLag(clock, lag, overload && ((lagMs) => overload.onLag(lagMs)));

@@ -7,19 +7,28 @@ import { LogWriter } from "../telemetry/log-writer.ts";
 import { libc } from "../transport/libc.ts";
 import type { ToControl, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { DataPlane } from "./data-plane.ts";
+import { Features, featuresOf } from "./features.ts";
 import { Inbox } from "./inbox.ts";
 
 declare const self: Worker;
 
 const send = (message: ToControl): void => self.postMessage(message);
 let dataPlane: DataPlane | undefined;
-const inbox = new Inbox(apply, systemClock);
+const features = new Features();
+const inbox = new Inbox({
+  prepare: (message: ToWorker) => features.load(featuresOf(message)),
+  apply,
+  onUnprepared: fault,
+  clock: systemClock,
+});
 
-self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
-  if (data.type !== "start") return inbox.push(data);
-  const { logger } = new LogWriter({ ...data.log, sink: fdSink(data.log.target, libc) });
+self.onmessage = ({ data }: MessageEvent<ToWorker>): void => inbox.push(data);
+
+function start(message: WorkerStart): void {
+  const { logger } = new LogWriter({ ...message.log, sink: fdSink(message.log.target, libc) });
   dataPlane = new DataPlane({
-    start: data,
+    start: message,
+    features,
     clock: systemClock,
     rng: systemRng(),
     logger,
@@ -27,7 +36,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
     hostName,
   });
   send({ type: "ready" });
-};
+}
 
 function hostName(): string {
   // Loaded where it is asked for: few configurations need it.
@@ -35,13 +44,22 @@ function hostName(): string {
   return hostname();
 }
 
-function apply(message: Exclude<ToWorker, WorkerStart>): void {
+function apply(message: ToWorker): void {
+  // Without a start there is no worker: an error ends the thread, and another one is tried.
+  if (message.type === "start") return start(message);
   try {
     dataPlane?.apply(message);
   } catch (error) {
-    // One message that cannot be applied (a certificate that the TLS engine refuses, say) costs what it asked for,
-    // not the connections of this thread.
-    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    send({ type: "fault", message: `${message.type}: ${detail}` });
+    fault(message, error);
   }
+}
+
+/**
+ * One message that cannot be applied (a certificate that the TLS engine refuses, a file of the program that is gone)
+ * costs what it asked for, not the connections of this thread.
+ */
+function fault(message: ToWorker, error: unknown): void {
+  if (message.type === "start") throw error;
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  send({ type: "fault", message: `${message.type}: ${detail}` });
 }

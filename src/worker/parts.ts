@@ -5,9 +5,12 @@ import type { LoggerFactory } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { OnFault } from "../transport/listener.ts";
 import type { ToControl, WorkerStart } from "../wire/messages.ts";
+import type { Features } from "./features.ts";
 
 export interface WorkerParts {
   readonly start: WorkerStart;
+  /** What the message that is applied needs is loaded. */
+  readonly features: Pick<Features, "get">;
   readonly registry: Registry;
   readonly clock: Clock;
   readonly rng: Rng;

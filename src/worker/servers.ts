@@ -4,14 +4,13 @@ import type { Overload } from "../admission/overload.ts";
 import { formatAddress } from "../lib/address.ts";
 import { Descriptors } from "../proxy/descriptors.ts";
 import { ServerMetrics } from "../proxy/metrics.ts";
-import { IncomingRule } from "../proxy/proxy-protocol/incoming.ts";
 import { Server, type ServerSetup } from "../proxy/server.ts";
 import { labelled } from "../telemetry/log.ts";
 import { Listener } from "../transport/listener.ts";
 import { createServerTls, type ServerTls } from "../transport/server-tls.ts";
-import { createStartTls } from "../transport/server-upgrade.ts";
 import type { ConfigureServer, ServerSpec } from "../wire/messages.ts";
-import { type AdmissionOf, admissionOf } from "./admission.ts";
+import type { AdmissionOf } from "./admission.ts";
+import { lazyAdmission } from "./lazy-admission.ts";
 import type { WorkerParts } from "./parts.ts";
 
 /** Where the sessions of a server go. */
@@ -54,7 +53,7 @@ export class Servers {
     const { router, ip, port, tls: tlsConfig } = spec;
     const tls = tlsConfig && createServerTls(tlsConfig);
     const address = formatAddress({ ip, port });
-    const admission = admissionOf(this.#parts, router, address, this.#overload);
+    const admission = lazyAdmission(this.#parts, router, address, this.#overload);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
     const metrics = new ServerMetrics(registry, router, address, tls !== undefined, readsHeaders);
@@ -144,9 +143,8 @@ export class Servers {
     tls: ServerTls | undefined,
     admission: AdmissionOf,
   ): ServerSetup {
-    const { start, onFault } = this.#parts;
+    const { start, features, onFault } = this.#parts;
     const { proxyProtocol } = spec;
-    const incoming = proxyProtocol && new IncomingRule(proxyProtocol);
     return {
       settings: {
         ...spec,
@@ -154,9 +152,10 @@ export class Servers {
         handshakeTimeoutMs: spec.tls?.handshakeTimeoutMs ?? Number.POSITIVE_INFINITY,
         earlyLimitBytes: start.bufferSizeBytes,
       },
-      incoming,
-      // Where a header comes before TLS, it is for the session to begin TLS.
-      startTls: incoming && tls && createStartTls(tls, onFault),
+      incoming: undefined,
+      startTls: undefined,
+      ...(proxyProtocol &&
+        features.get("incomingHeaders").incomingHeaders(proxyProtocol, tls, onFault)),
       admission: admission.by(spec.limits),
       ...routing,
     };

@@ -1,13 +1,8 @@
 // docs/reference/cli.md: the command line.
 import type { OptionSpec } from "../../src/cli/command-spec.ts";
 import { EXIT_CODES } from "../../src/cli/exit-codes.ts";
-import {
-  COMMANDS,
-  COMMON_OPTIONS,
-  ENVIRONMENT,
-  optionSyntax,
-  PROGRAM,
-} from "../../src/cli/help.ts";
+import { COMMANDS, COMMON_OPTIONS, ENVIRONMENT, optionSyntax } from "../../src/cli/help.ts";
+import { PROGRAM } from "../../src/cli/program.ts";
 import { code, GENERATED, page, table } from "./markdown.ts";
 
 /** The page as Markdown. */

@@ -1,6 +1,7 @@
 // Carries out a plan: first everything that can fail, then the rest at once, in the order in which things need each other.
 import type { Supervisor } from "../../control/supervisor.ts";
 import type { Destinations, PreparedDestinations } from "../destinations.ts";
+import type { LazyLimits } from "../lazy-limits.ts";
 import type { Removals } from "../removals.ts";
 import type { BoundServer, Servers, TellEach } from "../servers.ts";
 import type { Plan } from "./plan.ts";
@@ -8,6 +9,7 @@ import type { Plan } from "./plan.ts";
 export interface ApplyParts {
   readonly servers: Servers;
   readonly destinations: Destinations;
+  readonly limits: Pick<LazyLimits, "prepare">;
   readonly supervisor: Supervisor;
   readonly removals: Removals;
   readonly isServing: () => boolean;
@@ -22,7 +24,8 @@ export interface ApplyParts {
  * what is doubtful afterwards, for people.
  */
 export async function applyPlan(plan: Plan, parts: ApplyParts): Promise<string | undefined> {
-  const { servers, destinations, supervisor, removals, descriptors } = parts;
+  const { servers, destinations, limits, supervisor, removals, descriptors } = parts;
+  await limits.prepare(plan.effective);
   const prepared = servers.prepare(plan.servers);
   const made = await preparedDestinations(plan, parts).catch((error: unknown) => {
     prepared.discard();

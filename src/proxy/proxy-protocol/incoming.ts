@@ -32,6 +32,11 @@ export class IncomingRule {
     const trusted = peerIp !== undefined && inAnyCidr(this.#trusted, peerIp);
     return trusted ? "header" : this.#others;
   }
+
+  /** The owner of a socket that must begin with a header, until there is one. */
+  read(observer: HeaderObserver): HandshakeOwner {
+    return new IncomingHeader(observer);
+  }
 }
 
 /** Is told what became of a header. */
@@ -45,7 +50,7 @@ export interface HeaderObserver {
 }
 
 /** Owns an accepted socket until its header has been read. */
-export class IncomingHeader implements HandshakeOwner {
+class IncomingHeader implements HandshakeOwner {
   readonly #observer: HeaderObserver;
   readonly #reader = new HeaderReader();
   #done = false;
