@@ -148,7 +148,7 @@ describe.skipIf(!has("python3"))("an idle proxy", () => {
   // node:fs in a worker, the libraries of the schema.
   test.skipIf(process.platform !== "linux")("holds less than 15 MB for itself", async () => {
     await using product = await Product.start(config());
-    await until("it has come to rest", () => privateBytes(product) < 15e6);
+    await until("it has come to rest", () => privateBytes(product) < 15e6, 30_000);
   });
 
   test("loads what a reload asks for before it is in effect", async () => {
