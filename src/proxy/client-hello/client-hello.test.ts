@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { connect } from "node:tls";
 import { Duplex } from "node:stream";
 import fc from "fast-check";
-import { type ClientHello, LONGEST_HELLO_BYTES, readClientHello } from "./client-hello.ts";
+import { type ClientHello, HelloReader, readClientHello } from "./client-hello.ts";
+import { LONGEST_HELLO_BYTES, MOST_BYTES_READ } from "./hello-records.ts";
 
 const u8 = (...bytes: number[]) => Buffer.from(bytes);
 const u16 = (value: number) => u8(value >> 8, value & 255);
@@ -131,6 +132,10 @@ describe("readClientHello reads", () => {
     expect(hello(records(message(named(name)))).serverName).toBe(expected);
   });
 
+  test("no protocol that is there to mean nothing", () => {
+    expect(hello(records(message(alpn("\n\n", "zz", "xx", "h2")))).alpn).toEqual(["xx", "h2"]);
+  });
+
   test("nothing of what comes behind the hello", () => {
     const bytes = Buffer.concat([records(message(named("a.example"))), Buffer.from("early data")]);
     expect(hello(bytes).serverName).toBe("a.example");
@@ -210,6 +215,55 @@ describe("readClientHello of anything", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test("is the same whatever portions it comes in, and all bytes are kept as they came", () => {
+    const any = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+      sizes.map((cuts) => records(message(named("a.example"), alpn("h2")), cuts)),
+    );
+    fc.assert(
+      fc.property(any, fc.array(fc.integer({ min: 1, max: 60 })), (bytes, portions) => {
+        const reader = new HelloReader();
+        let at = 0;
+        let read = reader.push(bytes.subarray(0, 0));
+        for (const size of [...portions, bytes.length]) {
+          if (read.kind !== "more" || at >= bytes.length) break;
+          read = reader.push(bytes.subarray(at, at + size));
+          at = Math.min(bytes.length, at + size);
+        }
+        expect(Buffer.from(reader.bytes)).toEqual(Buffer.from(bytes.subarray(0, at)));
+        expect(read).toEqual(readClientHello(bytes.subarray(0, at)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("takes no longer for a hello in thousands of records, a byte at a time", () => {
+    const cut = records(
+      message(extension(21, Buffer.alloc(5_000))),
+      Array.from({ length: 5_200 }, () => 1),
+    );
+    expect(cut.length).toBeLessThan(MOST_BYTES_READ);
+    const reader = new HelloReader();
+    const startedMs = performance.now();
+    let read = reader.push(cut.subarray(0, 1));
+    for (let at = 1; at < cut.length; at += 1) read = reader.push(cut.subarray(at, at + 1));
+    expect(read.kind).toBe("hello");
+    // Each portion looked at anew from the first byte would be half a billion bytes: seconds.
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+
+  test("never keeps more than the longest hello can need", () => {
+    const reader = new HelloReader();
+    const long = records(
+      Buffer.concat([u8(1), u24(LONGEST_HELLO_BYTES), Buffer.alloc(LONGEST_HELLO_BYTES)]),
+      Array.from({ length: 16_384 }, () => 1),
+    );
+    let fed = 0;
+    while (reader.push(long.subarray(fed, fed + 100)).kind === "more") fed += 100;
+    expect(fed).toBeLessThan(MOST_BYTES_READ);
+    expect(reader.bytes.buffer.byteLength).toBeLessThanOrEqual(MOST_BYTES_READ + 100);
   });
 
   test("never waits for more than the longest hello can need", () => {

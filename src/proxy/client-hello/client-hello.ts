@@ -1,5 +1,8 @@
 // The message with which a TLS client begins (RFC 8446 section 4.1.2): what it tells before anything is encrypted.
 import { ByteReader } from "./bytes.ts";
+import { HelloRecords, MOST_BYTES_READ } from "./hello-records.ts";
+
+const HANDSHAKE_RECORD = 22;
 
 /** What routing can go by. */
 export interface ClientHello {
@@ -22,19 +25,6 @@ export type HelloRead =
   /** It begins as TLS does, and goes on as none does. `detail` is for people. */
   | { readonly kind: "malformed"; readonly detail: string };
 
-/**
- * The longest hello that is read. Those of today's browsers have 1.7 kB with a post-quantum key share; RFC 8446 allows
- * 16 MiB, which nobody sends.
- */
-export const LONGEST_HELLO_BYTES = 16_384;
-/** What goes around it: at the least sensible one byte of it in each record, of which each has a header of five. */
-export const MOST_BYTES_READ = LONGEST_HELLO_BYTES * 2;
-
-const HANDSHAKE_RECORD = 22;
-const CLIENT_HELLO = 1;
-const RECORD_HEADER_BYTES = 5;
-const MESSAGE_HEADER_BYTES = 4;
-const LONGEST_RECORD_BYTES = 16_384;
 // https://www.iana.org/assignments/tls-extensiontype-values
 const SERVER_NAME = 0;
 const ALPN = 16;
@@ -42,6 +32,10 @@ const SUPPORTED_VERSIONS = 43;
 const ENCRYPTED_CLIENT_HELLO = 0xfe0d;
 const HOST_NAME = 0;
 const ECH_OUTER = 0;
+
+const NOTHING = new Uint8Array(0);
+/** A hello that comes in many portions is not copied for each. */
+const LEAST_ROOM_BYTES = 512;
 
 const MORE = { kind: "more" } as const;
 const NOT_TLS: HelloRead = { kind: "not_tls" };
@@ -51,59 +45,52 @@ const NOT_TLS: HelloRead = { kind: "not_tls" };
  * asked again with more bytes: an answer other than `more` stays the same.
  */
 export function readClientHello(bytes: Uint8Array): HelloRead {
-  const [first = HANDSHAKE_RECORD, major = 3, minor = 0] = bytes;
-  if (first !== HANDSHAKE_RECORD || major !== 3 || minor > 4) return NOT_TLS;
-  const joined = joinRecords(bytes);
-  if ("kind" in joined) return joined;
-  const message = joined.message;
-  if (message === undefined) return MORE;
-  return parseHello(new ByteReader(message));
+  return new HelloReader().push(bytes);
 }
 
-/** The whole handshake message, undefined while it has not come; or what is wrong with its records. */
-function joinRecords(
-  bytes: Uint8Array,
-): { readonly message: Uint8Array | undefined } | Exclude<HelloRead, { kind: "hello" }> {
-  const parts: Uint8Array[] = [];
-  let have = 0;
-  let need = MESSAGE_HEADER_BYTES;
-  for (let at = 0; have < need;) {
-    if (at > MOST_BYTES_READ) return malformed("too many records for one hello");
-    const header = bytes.subarray(at, at + RECORD_HEADER_BYTES);
-    const [type = HANDSHAKE_RECORD, major = 3] = header;
-    if (type !== HANDSHAKE_RECORD || major !== 3) return malformed("another record in the hello");
-    if (header.length < RECORD_HEADER_BYTES) return MORE;
-    const length = ((header[3] ?? 0) << 8) | (header[4] ?? 0);
-    if (length === 0 || length > LONGEST_RECORD_BYTES)
-      return malformed(`a record of ${length} bytes`);
-    at += RECORD_HEADER_BYTES;
-    const part = bytes.subarray(at, at + length);
-    at += part.length;
-    parts.push(part);
-    have += part.length;
-    if (need === MESSAGE_HEADER_BYTES && have >= need) {
-      const [kind = 0, high = 0, middle = 0, low = 0] = joinFirst(parts, need);
-      if (kind !== CLIENT_HELLO) return malformed(`handshake message ${kind} in place of a hello`);
-      const size = (high << 16) | (middle << 8) | low;
-      if (size > LONGEST_HELLO_BYTES) return malformed(`a hello of ${size} bytes`);
-      need += size;
+/** Keeps what comes until a hello is whole, so that all of it can be handed on as it came. */
+export class HelloReader {
+  readonly #records = new HelloRecords();
+  #kept: Uint8Array = NOTHING;
+  #length = 0;
+
+  /** Whether anything has come. */
+  get begun(): boolean {
+    return this.#length > 0;
+  }
+
+  /** All that has come. */
+  get bytes(): Uint8Array {
+    return this.#kept.subarray(0, this.#length);
+  }
+
+  /** Takes the next portion. After an answer other than `more` it may not be called again. */
+  push(portion: Uint8Array): HelloRead {
+    this.#keep(portion);
+    const { bytes } = this;
+    const [first = HANDSHAKE_RECORD, major = 3, minor = 0] = bytes;
+    if (first !== HANDSHAKE_RECORD || major !== 3 || minor > 4) return NOT_TLS;
+    const seen = this.#records.scan(bytes);
+    if (seen === "more") return MORE;
+    if (seen !== "whole") return malformed(seen.detail);
+    return parseHello(new ByteReader(this.#records.message(bytes)));
+  }
+
+  /** The first portion as it is, as it is mostly the only one; further ones are joined. */
+  #keep(portion: Uint8Array): void {
+    const length = this.#length + portion.length;
+    if (this.#length === 0) this.#kept = portion;
+    else {
+      if (length > this.#kept.length || this.#length === this.#kept.length) {
+        const room = Math.min(Math.max(2 * length, LEAST_ROOM_BYTES), MOST_BYTES_READ);
+        const joined = new Uint8Array(Math.max(length, room));
+        joined.set(this.bytes);
+        this.#kept = joined;
+      }
+      this.#kept.set(portion, this.#length);
     }
-    if (part.length < length && have < need) return MORE;
+    this.#length = length;
   }
-  return { message: joinFirst(parts, need).subarray(MESSAGE_HEADER_BYTES) };
-}
-
-/** The first `length` bytes; not copied where one part has them all, as nearly always. */
-function joinFirst(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = parts;
-  if (first !== undefined && first.length >= length) return first.subarray(0, length);
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part.subarray(0, length - at), at);
-    at += Math.min(part.length, length - at);
-  }
-  return joined;
 }
 
 function parseHello(reader: ByteReader): HelloRead {
@@ -162,8 +149,13 @@ function readServerName(content: ByteReader): string | undefined {
     if (type === HOST_NAME) name ??= text;
   }
   content.bad ||= names.bad;
-  const bare = name?.replace(/\.$/, "").toLowerCase();
-  return bare !== undefined && bare.length <= 253 && HOST.test(bare) ? bare : undefined;
+  return name === undefined ? undefined : hostNameOf(name);
+}
+
+/** A name that a client asks for as it is compared: lower case, no dot at its end; undefined for what is no host name. */
+export function hostNameOf(serverName: string): string | undefined {
+  const bare = serverName.replace(/\.$/, "").toLowerCase();
+  return bare.length <= 253 && HOST.test(bare) ? bare : undefined;
 }
 
 /** Letters, digits and hyphens in labels; underscores too, as private names have them. */
@@ -174,9 +166,18 @@ const HOST =
 function readAlpn(content: ByteReader): readonly string[] {
   const list = content.vector(2);
   const protocols: string[] = [];
-  while (list.left > 0) protocols.push(latin1(list.vector(1).rest()));
+  while (list.left > 0) {
+    const protocol = list.vector(1).rest();
+    if (!isGrease(protocol)) protocols.push(latin1(protocol));
+  }
   content.bad ||= list.bad;
   return protocols;
+}
+
+/** What means nothing, and is there to keep readers from choking on what they do not know (RFC 8701 section 2). */
+function isGrease(protocol: Uint8Array): boolean {
+  const [high = 0, low = 1] = protocol;
+  return protocol.length === 2 && high === low && (high & 0x0f) === 0x0a;
 }
 
 /** RFC 8446 section 4.2.1; values that mean nothing (GREASE, RFC 8701) are passed over. */
