@@ -9,6 +9,10 @@ export interface ServerStatus {
   readonly address: string;
   readonly dstName: string;
   readonly tls: boolean;
+  /** Whether it reads the hello of a TLS that it does not end. Missing, as `routes`, where all goes to `dstName`. */
+  readonly passthrough?: boolean;
+  /** Its rules, and what becomes of connections that none is for, a line each. */
+  readonly routes?: readonly string[];
 }
 
 /** State of a destination as the status page shows it. */

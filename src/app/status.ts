@@ -8,6 +8,8 @@ import type {
   Status,
   UpgradeStatus,
 } from "../admin/admin-port.ts";
+import { describeRoutes } from "../config/describe-routes.ts";
+import { leadsTo } from "../config/route-paths.ts";
 import type { Destination, EndpointAddress } from "../control/destination.ts";
 import type { ServerRefusals } from "../control/limits.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
@@ -49,8 +51,12 @@ export function statusOf(parts: StatusParts): Status {
     servers: parts.servers.map(({ router, config, socket }) => ({
       router,
       address: formatAddress(socket),
-      dstName: config.dstName,
+      dstName: leadsTo(config),
       tls: config.tls !== undefined,
+      ...(config.routing && {
+        passthrough: config.routing.passthrough !== undefined,
+        routes: describeRoutes(config.routing),
+      }),
     })),
     destinations: parts.destinations.map((destination) => destinationStatus(destination, parts)),
     namers: parts.namers,

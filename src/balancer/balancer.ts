@@ -127,6 +127,11 @@ export class Balancer implements WaitSource, WarmSource {
     return this.#limit;
   }
 
+  /** Id of its destination. */
+  get destination(): number {
+    return this.#parts.destination ?? 0;
+  }
+
   /** What endpoints must be told of clients. */
   get proxyProtocol(): ClientProxyProtocolConfig | undefined {
     return this.#setup.settings.proxyProtocol;
@@ -286,7 +291,7 @@ export class Balancer implements WaitSource, WarmSource {
   #connectBy({ connector, pickers, probePreamble }: BalancerSetup): ConnectionContext {
     const outcomes = this.#outcomes;
     const context: ConnectionContext = {
-      destination: this.#parts.destination ?? 0,
+      destination: this.destination,
       connector,
       clock: this.clock,
       metrics: this.metrics,

@@ -27,7 +27,7 @@ export function parseSanPattern(pattern: string): SanPattern | undefined {
   const prefix = /^(DNS|URI|IP|email):(?!\/\/)/.exec(pattern);
   const text = prefix === null ? pattern : pattern.slice(prefix[0].length);
   const kind = (prefix?.[1] as SanKind | undefined) ?? (text.includes("://") ? "URI" : "DNS");
-  if (text === "" || /[\s\u0000-\u0020\u007f]/.test(text)) return undefined;
+  if (text === "" || /[\s\p{Cc}]/u.test(text)) return undefined;
   switch (kind) {
     case "DNS":
       return dnsPattern(text);

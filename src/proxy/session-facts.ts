@@ -7,9 +7,16 @@ import type { Socket } from "../transport/socket.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import type { OutgoingHeader } from "./proxy-protocol/outgoing.ts";
 
-/** `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
+/** `peeking`: the hello of TLS that is passed on is being read. `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
 export type SessionState =
-  "identifying" | "handshaking" | "waiting" | "streaming" | "leaving" | "closing" | "closed";
+  | "identifying"
+  | "peeking"
+  | "handshaking"
+  | "waiting"
+  | "streaming"
+  | "leaving"
+  | "closing"
+  | "closed";
 
 /** `ending`: both directions are being ended, or what is left is being delivered. */
 export type SessionPhase = "connecting" | "streaming" | "half_closed" | "ending";
@@ -23,7 +30,11 @@ export interface SessionFacts {
   readonly tls: boolean;
   /** What the client's proxy has told of it. */
   readonly received: ProxyHeader | undefined;
+  /** What the hello told that is passed on. */
+  readonly hello: TlsFacts | undefined;
   readonly connection: EndpointConnection | undefined;
+  /** Id of the destination that it is for; undefined where its server says that, or nothing yet. */
+  readonly destination: number | undefined;
   readonly acceptedMs: number;
   /** When it got its endpoint. */
   readonly sinceMs: number;
@@ -42,11 +53,22 @@ export interface SessionExtras {
   outgoing: OutgoingHeader | undefined;
   /** What it has taken of the server's limits. */
   ticket: number;
+  /** What the hello told that is passed on. */
+  hello: TlsFacts | undefined;
+  /** Id of the destination that was chosen for it, on servers that choose. */
+  destination: number | undefined;
 }
 
 /** Of a session that has nothing of it yet. */
 export function noExtras(): SessionExtras {
-  return { client: undefined, received: undefined, outgoing: undefined, ticket: NO_TICKET };
+  return {
+    client: undefined,
+    received: undefined,
+    outgoing: undefined,
+    ticket: NO_TICKET,
+    hello: undefined,
+    destination: undefined,
+  };
 }
 
 /** Address of the client, as the header told it where there was one. */
@@ -66,8 +88,12 @@ export function clientEnds({ socket, received }: SessionFacts): {
   return { client: formatAddress(told), via: connected };
 }
 
-/** What TLS has agreed upon with the client; undefined without TLS, or before its handshake is done. */
-export function sessionTls({ socket, tls, phase }: SessionFacts): TlsFacts | undefined {
+/**
+ * What TLS has agreed upon with the client, or what the hello says that is passed on; undefined without TLS, or before its
+ * handshake is done.
+ */
+export function sessionTls({ socket, tls, phase, hello }: SessionFacts): TlsFacts | undefined {
+  if (hello !== undefined) return hello;
   return tls && socket !== undefined && phase !== "connecting" ? tlsFacts(socket) : undefined;
 }
 
@@ -75,6 +101,7 @@ export function sessionTls({ socket, tls, phase }: SessionFacts): TlsFacts | und
 export function phaseOf(state: SessionState, halfClosed: boolean): SessionPhase {
   switch (state) {
     case "identifying":
+    case "peeking":
     case "handshaking":
     case "waiting":
       return "connecting";

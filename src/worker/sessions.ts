@@ -101,7 +101,7 @@ export class Sessions {
           session,
           facts,
           server: id,
-          destination: facts.connection?.destination ?? destination,
+          destination: facts.destination ?? destination,
           idleMs: nowMs - session.lastMovedMs(nowMs),
         };
         if (fits(found, selector, source, nowMs)) yield found;
