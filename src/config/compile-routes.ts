@@ -46,10 +46,10 @@ export function routedName(dstName: string): string {
 
 function compileRoute(route: FileRoute, path: ConfigPath, problems: ProblemList): RouteConfig {
   const { match, dstName, answer } = route;
-  if ((dstName === undefined) === (answer === undefined)) {
-    const found = dstName === undefined ? "none" : "both";
-    problems.error(path, `expected one of dstName and answer, found ${found}`);
-  }
+  if (dstName === undefined && answer === undefined)
+    problems.lacking(path, "expected one of dstName and answer, found none");
+  if (dstName !== undefined && answer !== undefined)
+    problems.error(path, "expected one of dstName and answer, found both");
   const { sni, alpn, clientSan, source } = match;
   if ([sni, alpn, clientSan, source].every((list) => list === undefined)) {
     const message =
