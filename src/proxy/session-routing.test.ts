@@ -62,10 +62,10 @@ function world(
     passthrough: passthrough ? { helloTimeoutMs: 300 } : undefined,
   };
   const lookup = new FakeLookup();
-  let balancer: Balancer | undefined;
+  const known: { balancer: Balancer | undefined } = { balancer: undefined };
   const shared = {
     table: new RouteTable(config, () => 0),
-    route: () => balancer,
+    route: () => known.balancer,
     lookup,
     helloTimeoutMs: config.passthrough?.helloTimeoutMs,
   };
@@ -75,7 +75,7 @@ function world(
     { kind: "p2c" },
     { routes: shared, incoming },
   );
-  balancer = all.balancer;
+  known.balancer = all.balancer;
   const reason = (name: string) => all.metric("l5d_srv_close_reason_total", name);
   const count = (name: string) => all.metric("l5d_srv_otherwise_total", name);
   return { ...all, lookup, reason, count };
