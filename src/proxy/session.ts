@@ -223,6 +223,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   onRoute(balancer: Balancer | undefined): void {
     const { routes, rng } = this.context;
+    if (this.#state !== "waiting") return;
     this.#upstream = undefined;
     if (balancer === undefined) return this.destroy("no_endpoint");
     const { proxyProtocol } = balancer;
