@@ -17,6 +17,10 @@ export interface ServerStatus {
   readonly waiting: number;
   /** Connections in the kernel's queue, which nobody has accepted yet; missing where the system does not tell. */
   readonly acceptQueue?: number | undefined;
+  /** Whether it reads the hello of a TLS that it does not end. Missing, as `routes`, where all goes to `dstName`. */
+  readonly passthrough?: boolean;
+  /** Its rules, and what becomes of connections that none is for, a line each. */
+  readonly routes?: readonly string[];
 }
 
 /** State of a destination as the status page shows it. */

@@ -128,6 +128,21 @@ test("namers are shown with what is wrong with them", () => {
   );
 });
 
+test("the rules of a server are shown, as text, and not without end", () => {
+  const [server] = STATUS.servers;
+  if (server === undefined) throw new Error("no server");
+  const shown = (count: number) => {
+    const routes = Array.from({ length: count }, (_, at) => `sni <${at}> -> /svc/${at}`);
+    return statusPage({
+      ...STATUS,
+      servers: [{ ...server, tls: false, passthrough: true, routes }],
+    });
+  };
+  expect(shown(2)).toContain("<td>TLS, passed through</td>");
+  expect(shown(2)).toContain("<br>sni &lt;0&gt; -&gt; /svc/0<br>sni &lt;1&gt; -&gt; /svc/1</td>");
+  expect(shown(30)).toContain("<br>and 10 more</td>");
+});
+
 test("an upgrade is shown as it stands, and which process one looks at", () => {
   expect(text(STATUS)).toContain("process 4321");
   expect(text(STATUS)).not.toContain("pgrade");

@@ -35,6 +35,8 @@ export const STATUS_PAGE_POLICY =
 /** How many are listed, so that a page stays a page: /status.json has all. */
 const MOST_DESTINATIONS = 200;
 const MOST_ENDPOINTS = 100;
+/** The same for the rules of a server. */
+const MOST_ROUTES = 20;
 
 /** The page. Whatever stands in the status stays text. */
 export function statusPage(status: Status): string {
@@ -103,10 +105,11 @@ function configurationLine({
 function serverTable(servers: readonly ServerStatus[]): string {
   if (servers.length === 0) return "<p>None.</p>";
   const rows = servers.map(
-    ({ router, address, dstName, tls, accepts, connections, waiting, acceptQueue }) =>
-      `<tr><th scope="row">${escape(address)}${accepts ? "" : ' <span class="disabled">closed</span>'}</th>` +
-      `<td>${tls ? "TLS" : "TCP"}</td><td>${escape(dstName)}</td><td>${escape(router)}</td>` +
-      numberCells([connections, waiting, acceptQueue ?? "?"]) +
+    ({ router, address, dstName, tls, passthrough = false, routes = [], ...server }) =>
+      `<tr><th scope="row">${escape(address)}${server.accepts ? "" : ' <span class="disabled">closed</span>'}</th>` +
+      `<td>${tls ? "TLS" : passthrough ? "TLS, passed through" : "TCP"}</td>` +
+      `<td>${routeLines(dstName, routes).map(escape).join("<br>")}</td><td>${escape(router)}</td>` +
+      numberCells([server.connections, server.waiting, server.acceptQueue ?? "?"]) +
       "</tr>",
   );
   return table(
@@ -133,6 +136,11 @@ function overrideTable(overrides: readonly OverrideStatus[]): string {
     },
   );
   return table(headCells(["Endpoint", "Where", "Override", "Expires", "The name says"]), rows);
+}
+
+function routeLines(dstName: string, routes: readonly string[]): readonly string[] {
+  const left = routes.length - MOST_ROUTES;
+  return [dstName, ...routes.slice(0, MOST_ROUTES), ...(left > 0 ? [`and ${left} more`] : [])];
 }
 
 function drainTable(drains: readonly DrainStatus[]): string {

@@ -1,6 +1,7 @@
 // The composition root: joins configuration, what serves connections, and the admin port into a running proxy.
 import type { AdminPort, ReloadAnswer, Status, UpgradeOutcome } from "../admin/admin-port.ts";
 import type { ControlPort } from "../admin/control-port.ts";
+import { leadsTo } from "../config/route-paths.ts";
 import type { Config } from "../config/types.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -306,7 +307,7 @@ export class App implements AdminPort {
   }
 
   #tellServing({ router, config, socket }: BoundServer): void {
-    const fields = { router, address: formatAddress(socket), dst: config.dstName };
+    const fields = { router, address: formatAddress(socket), dst: leadsTo(config) };
     this.#log.info("serving", () => ({ ...fields, tls: config.tls !== undefined }));
   }
 

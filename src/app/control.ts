@@ -19,6 +19,7 @@ import { type Address, formatAddress } from "../lib/address.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { LogFields, Logger } from "../telemetry/log.ts";
 import type { Gauge } from "../telemetry/metrics.ts";
+import { NO_DESTINATION } from "../wire/messages.ts";
 import type { EndHow, SessionRow, SessionSelector } from "../wire/session-messages.ts";
 import type { Destinations } from "./destinations.ts";
 import type { Drains } from "./drains.ts";
@@ -233,12 +234,13 @@ function connectionStatus(row: SessionRow, { servers, destinations }: Known): Co
   const { server: serverId, destination: destinationId, ageMs, idleMs, ...rest } = row;
   const server = servers.get(serverId);
   const destination = destinations.get(destinationId);
+  const isUndecided = destinationId === NO_DESTINATION;
   return {
     id: rest.id,
     client: rest.client,
     server: server === undefined ? "closed" : formatAddress(server.socket),
-    router: destination?.router ?? "removed",
-    dst: destination?.path ?? "removed",
+    router: destination?.router ?? (isUndecided ? server?.router : undefined) ?? "removed",
+    dst: isUndecided ? "undecided" : (destination?.path ?? "removed"),
     endpoint: rest.endpoint,
     state: rest.state,
     ageSeconds: Math.round(ageMs / 100) / 10,

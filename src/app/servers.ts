@@ -1,11 +1,12 @@
 // The servers of all routers on the control thread: their listening sockets, and what workers must know of them.
 import type { ServerLimits } from "../admission/limits-memory.ts";
+import { pathsOf } from "../config/route-paths.ts";
 import type { Config } from "../config/types.ts";
 import { shareOf } from "../control/share.ts";
 import { type Address, formatAddress } from "../lib/address.ts";
 import { sameData } from "../lib/same-data.ts";
 import { BindError, bind, type BoundSocket } from "../transport/bind.ts";
-import type { ServerSpec, ToWorker } from "../wire/messages.ts";
+import { NO_DESTINATION, type ServerSpec, type ToWorker } from "../wire/messages.ts";
 import { ListenError } from "./listeners.ts";
 import { type Difference, type PlannedServer, serversOf } from "./reload/plan.ts";
 
@@ -172,12 +173,16 @@ export class Servers {
 
   #specOf({ id, router, config, socket }: BoundServer, worker: number): ServerSpec {
     const { dstName, limits: _, ...settings } = config;
+    // Destinations are made before the servers that lead to them.
+    const idOf = (path: string): number =>
+      this.#parts.destinationOf(router, path) ?? NO_DESTINATION;
+    const routed = settings.routing === undefined ? [] : pathsOf(config);
     return {
       ...settings,
       server: id,
       router,
-      // Destinations are made before the servers that lead to them.
-      destination: this.#parts.destinationOf(router, dstName) ?? -1,
+      destination: dstName === undefined ? NO_DESTINATION : idOf(dstName),
+      ...(routed.length > 0 && { destinations: routed.map((path) => [path, idOf(path)]) }),
       fd: socket.fd,
       ip: socket.ip,
       port: socket.port,

@@ -9,6 +9,8 @@ import type {
   Status,
   UpgradeStatus,
 } from "../admin/admin-port.ts";
+import { describeRoutes } from "../config/describe-routes.ts";
+import { leadsTo } from "../config/route-paths.ts";
 import type { Destination, EndpointAddress } from "../control/destination.ts";
 import type { ServerRefusals } from "../control/limits.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
@@ -70,8 +72,12 @@ function serverStatus(
   return {
     router,
     address,
-    dstName: config.dstName,
+    dstName: leadsTo(config),
     tls: config.tls !== undefined,
+    ...(config.routing && {
+      passthrough: config.routing.passthrough !== undefined,
+      routes: describeRoutes(config.routing),
+    }),
     accepts: !isClosed(id),
     connections: active,
     waiting: waiters,

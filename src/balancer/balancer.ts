@@ -14,11 +14,12 @@ import {
 } from "./connection.ts";
 import type { Endpoint, EndpointCondition } from "./endpoint.ts";
 import { EndpointLimit } from "./endpoint-limit.ts";
+import type { EndpointsUpdate } from "./endpoints-update.ts";
 import { FailureOrder } from "./failure-order.ts";
 import type { BalancerMetrics } from "./metrics.ts";
 import { Outcomes, type OutcomeSettings } from "./outcomes.ts";
 import type { Pickers } from "./pickers.ts";
-import { type BranchWeight, Pool } from "./pool.ts";
+import { Pool } from "./pool.ts";
 import type { RetryBudgetSettings } from "./retry-budget.ts";
 import { RetryQueue } from "./retry-queue.ts";
 import { Wait, type Waiter, type WaitSource } from "./wait.ts";
@@ -62,17 +63,6 @@ export interface BalancerParts extends BalancerSetup {
   readonly peerHasClosed: (socket: Socket) => boolean;
   /** The last connection to an endpoint that was removed has ended. */
   readonly onReleased: (endpoint: Endpoint, epoch: number) => void;
-}
-
-/** A change of the endpoints, applied at once. */
-export interface EndpointsUpdate {
-  /** False while nothing is resolved: sessions wait instead of being refused. */
-  readonly known: boolean;
-  /** All branches there are. */
-  readonly branches: readonly BranchWeight[];
-  readonly added: readonly Endpoint[];
-  readonly changed: readonly ({ readonly id: number } & EndpointCondition)[];
-  readonly removed: readonly { readonly id: number; readonly epoch: number }[];
 }
 
 /** Balances one destination on one worker. */
@@ -128,6 +118,11 @@ export class Balancer implements WaitSource, WarmSource {
   /** Undefined where endpoints have no limit. */
   get limit(): EndpointLimit | undefined {
     return this.#limit;
+  }
+
+  /** Id of its destination. */
+  get destination(): number {
+    return this.#parts.destination ?? 0;
   }
 
   /** What endpoints must be told of clients. */
@@ -294,7 +289,7 @@ export class Balancer implements WaitSource, WarmSource {
   #connectBy({ connector, pickers, probePreamble }: BalancerSetup): ConnectionContext {
     const outcomes = this.#outcomes;
     const context: ConnectionContext = {
-      destination: this.#parts.destination ?? 0,
+      destination: this.destination,
       connector,
       clock: this.clock,
       metrics: this.metrics,

@@ -60,6 +60,29 @@ routers:
 `;
 
 describe("reportCheck()", () => {
+  test("says what the rules of a server are, and settings of each destination", () => {
+    const { out } = printed(`
+routers:
+- label: edge
+  interpreter: {kind: io.l5d.namerd.http, baseUrl: "http://namerd"}
+  servers:
+  - port: 7443
+    passthrough: {}
+    routes: [{match: {sni: [a.x]}, dstName: /svc/a}, {match: {source: [10.0.0.0/8]}, answer: close}]
+    dstName: "/svc/{sni}"
+    otherwise: {silent: /svc/mail}
+`);
+    expect(out).toContain("127.0.0.1:7443 -> /svc/{sni} (TLS passed through, hello within 5 s)");
+    expect(out).toContain(`
+    sni a.x -> /svc/a
+    source 10.0.0.0/8 -> close
+    no TLS -> reset
+    no server name -> reset
+    silent -> /svc/mail
+  to /svc/a: plain TCP`);
+    expect(out).toContain("to /svc/mail: plain TCP");
+  });
+
   test("says what would be served, and warns of what would not", () => {
     const { code, out, err } = printed(GOOD);
     expect(code).toBe(0);

@@ -1,7 +1,9 @@
 // `linkerd-tcp check`: says what is wrong with a configuration, or what it would serve. Listens on nothing.
 import { clientFor } from "../config/client-for.ts";
+import { describeRoutes } from "../config/describe-routes.ts";
 import type { LoadResult } from "../config/load-result.ts";
 import { formatProblems, redact } from "../config/problems.ts";
+import { leadsTo, pathsOfAll } from "../config/route-paths.ts";
 import type {
   Config,
   DestinationConfig,
@@ -46,7 +48,7 @@ export function describeConfig(config: Config): string {
 }
 
 function describeRouter(router: RouterConfig): readonly string[] {
-  const destinations = [...new Set(router.servers.map(({ dstName }) => dstName))];
+  const destinations = pathsOfAll(router.servers);
   return [
     "",
     `router ${router.label}`,
@@ -82,9 +84,12 @@ function describeServer(server: ServerConfig): readonly string[] {
     `at most ${server.maxConcurrency} connections`,
   ];
   return [
-    `  ${formatAddress(server)} -> ${server.dstName}${describeTls(server)}`,
+    `  ${formatAddress(server)} -> ${leadsTo(server)}${describeTls(server)}`,
     `    ${limits.join(", ")}`,
     ...describeProxyProtocol(server),
+    ...(server.routing === undefined ? [] : describeRoutes(server.routing)).map(
+      (line) => `    ${line}`,
+    ),
   ];
 }
 
@@ -97,7 +102,10 @@ function describeProxyProtocol({ proxyProtocol }: ServerConfig): readonly string
   ];
 }
 
-function describeTls({ tls }: ServerConfig): string {
+function describeTls({ tls, routing }: ServerConfig): string {
+  const hello = routing?.passthrough;
+  if (hello !== undefined)
+    return ` (TLS passed through, hello within ${time(hello.helloTimeoutMs)})`;
   if (tls === undefined) return "";
   const names = tls.identities.map(({ serverName }) => serverName);
   if (tls.defaultIdentity !== undefined) names.push("any other name");

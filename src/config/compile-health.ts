@@ -7,6 +7,7 @@ import { checkSecurity } from "./health-check.ts";
 import type { CheckKind, Expectation, HealthCheckConfig } from "./health-types.ts";
 import { slashedPattern, statusRange } from "./health-values.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
+import { pathsOfAll } from "./route-paths.ts";
 import type { FileConnector } from "./schema.ts";
 import { resolvePath, type Surroundings, whyUnreadable } from "./surroundings.ts";
 import type { RouterConfig } from "./types.ts";
@@ -105,7 +106,7 @@ export function checkHealthChecks(
   path: ConfigPath,
   problems: ProblemList,
 ): void {
-  for (const dstName of new Set(servers.map((server) => server.dstName))) {
+  for (const dstName of pathsOfAll(servers)) {
     const settings = clientFor(client, dstName);
     const { healthCheck } = settings;
     if (healthCheck?.check.kind !== "tls") continue;

@@ -2,6 +2,7 @@
 import { formatCidr, parseCidr } from "../lib/cidr.ts";
 import { clientFor } from "./client-for.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
+import { pathsOfAll } from "./route-paths.ts";
 import type { FileClientProxyProtocol, FileServerProxyProtocol } from "./schema-proxy-protocol.ts";
 import type {
   ClientProxyProtocolConfig,
@@ -40,7 +41,7 @@ export function checkProxyProtocol(
   path: ConfigPath,
   problems: ProblemList,
 ): void {
-  for (const dstName of new Set(servers.map((server) => server.dstName))) {
+  for (const dstName of pathsOfAll(servers)) {
     const { tls, proxyProtocol, minConnections } = clientFor(client, dstName);
     if (tls === undefined || proxyProtocol === undefined || minConnections === 0) continue;
     const message =

@@ -10,6 +10,7 @@ import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
 import { retryBudgetOf } from "./compile-retries.ts";
+import { routedName, routing } from "./compile-routes.ts";
 import { drain, drainWindowMs, socketOptions } from "./compile-sessions.ts";
 import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
@@ -81,10 +82,12 @@ class Compiler {
   }
 
   #server(server: FileServer, path: ConfigPath): ServerConfig {
+    const chooses = routing(server, path, this.#problems);
     return {
       ip: canonicalIp(server.ip) ?? server.ip,
       port: server.port,
-      dstName: canonicalPath(server.dstName),
+      dstName: server.dstName && routedName(server.dstName),
+      ...(chooses && { routing: chooses }),
       tls: server.tls && this.#tls.server(server.tls, [...path, "tls"]),
       proxyProtocol:
         server.proxyProtocol &&

@@ -11,7 +11,8 @@ import { checkHealthChecks } from "./compile-health.ts";
 import { checkRetries } from "./compile-retries.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
-import type { Config, RouterConfig } from "./types.ts";
+import { mayLeadBelow, pathsOf, pathsOfAll } from "./route-paths.ts";
+import type { Config, InterpreterConfig, RouterConfig } from "./types.ts";
 
 /** Notes what does not fit together. Paths are those of the file, which has the same shape. */
 export function checkAcross(config: Config, problems: ProblemList): void {
@@ -99,20 +100,28 @@ function covers(wildcard: string, ip: string): boolean {
 
 function checkNames(router: RouterConfig, path: ConfigPath, problems: ProblemList): void {
   const { interpreter } = router;
-  router.servers.forEach(({ dstName }, index) => {
-    if (isInetPath(dstName)) return;
-    const at = [...path, "servers", index, "dstName"];
-    if (interpreter.kind === "io.l5d.static") {
-      const isKnown = interpreter.names.some((name) => name.path === dstName);
-      if (!isKnown) problems.lacking(at, `${dstName} is not among the names of the interpreter`);
-    }
-    if (interpreter.kind === "io.l5d.fs" && !isBelow(dstName, interpreter.prefix)) {
-      problems.lacking(
-        at,
-        `${dstName} is not below the interpreter's prefix ${interpreter.prefix}`,
-      );
+  router.servers.forEach((server, index) => {
+    for (const dstName of pathsOf(server)) {
+      const own = server.dstName === dstName ? ["dstName"] : [];
+      checkName(dstName, interpreter, [...path, "servers", index, ...own], problems);
     }
   });
+}
+
+function checkName(
+  dstName: string,
+  interpreter: InterpreterConfig,
+  at: ConfigPath,
+  problems: ProblemList,
+): void {
+  if (isInetPath(dstName)) return;
+  if (interpreter.kind === "io.l5d.static") {
+    const isKnown = interpreter.names.some((name) => name.path === dstName);
+    if (!isKnown) problems.lacking(at, `${dstName} is not among the names of the interpreter`);
+  }
+  if (interpreter.kind === "io.l5d.fs" && !isBelow(dstName, interpreter.prefix)) {
+    problems.lacking(at, `${dstName} is not below the interpreter's prefix ${interpreter.prefix}`);
+  }
 }
 
 /** A namer that is misspelt resolves to nothing, which only the first client would notice. */
@@ -168,14 +177,14 @@ function checkPrefixes(router: RouterConfig, path: ConfigPath, problems: Problem
   router.client.forEach(({ prefix }, index) => {
     // "/" fits everything; without servers everything would be warned of.
     if (prefix === "/" || router.servers.length === 0) return;
-    if (router.servers.some(({ dstName }) => pathStartsWith(dstName, prefix))) return;
+    if (router.servers.some((server) => mayLeadBelow(server, prefix, pathStartsWith))) return;
     const at = [...path, "client", "configs", index, "prefix"];
     problems.warning(at, `no dstName of this router is covered by ${prefix}`);
   });
 }
 
 function checkBalancers(router: RouterConfig, path: ConfigPath, problems: ProblemList): void {
-  for (const dstName of new Set(router.servers.map((server) => server.dstName))) {
+  for (const dstName of pathsOfAll(router.servers)) {
     const { loadBalancer, minConnections } = clientFor(router.client, dstName);
     if (loadBalancer.kind !== "maglev" || minConnections === 0) continue;
     const message = `minConnections has no effect for ${dstName}: with maglev a connection is made for its client`;

@@ -37,6 +37,7 @@ export const DEFAULTS = {
   },
   drain: { windowSecs: 30, maxPerSec: 0, deadlineSecs: 300 },
   limits: { ipv4PrefixLength: 32, ipv6PrefixLength: 64 },
+  passthrough: { helloTimeoutMs: 5_000 },
   serverTls: { handshakeTimeoutMs: 10_000 },
   proxyProtocol: { required: true, timeoutMs: 3_000 },
   client: {

@@ -134,7 +134,8 @@ export function host() {
   );
 }
 
-function pathComplaint(value: string): string | undefined {
+/** What is wrong with a path, as a clause. */
+export function pathComplaint(value: string): string | undefined {
   const parsed = parsePath(value);
   if (parsed.ok) return value.trim() === value ? undefined : "white space surrounds it";
   if (value === "") return "";

@@ -49,7 +49,7 @@ l5d.yml:11:18: error: routers[0].servers[0].dstName: expected a path such as /sv
 l5d.yml:14:27: error: routers[0].servers[1].connectTimeoutMs: expected a whole number of milliseconds, or 0 for no limit, found -1
 l5d.yml:17:21: error: routers[0].servers[1].tls.defaultIdentity.certs[0]: missing.pem: there is no such file
 l5d.yml:18:25: error: routers[0].servers[1].tls.defaultIdentity.privateKey: missing.key: there is no such file
-l5d.yml:19:9: error: routers[0].servers[2].dstName: missing: expected a path such as /svc/web
+l5d.yml:19:9: error: routers[0].servers[2].dstName: missing: expected a path such as /svc/web, or routes
 l5d.yml:19:15: error: routers[0].servers[2].port: 127.0.0.1:7575 is taken by routers[0].servers[1].port in line 12
 l5d.yml:20:9: error: routers[0].servers[2].dstPath: unknown key; it is called dstName now
 l5d.yml:21:12: error: routers[1].label: the label "web" is taken by routers[0].label in line 5

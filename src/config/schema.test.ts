@@ -108,7 +108,22 @@ describe("texts", () => {
     [
       `${SERVER}.dstName`,
       "/a{b}",
-      `${path}, found "/a{b}": column 3 of it: end of input expected but '{' found at '/a[{]b}'`,
+      `${path}, found "/a{b}": there is no {b}; it may have {sni}, the name that the client asks for, and {alpn}`,
+    ],
+    [
+      `${SERVER}.dstName`,
+      "/svc/{sny}",
+      `${path}, found "/svc/{sny}": there is no {sny}; it may have {sni}, the name that the client asks for, and {alpn}; did you mean {sni}?`,
+    ],
+    [
+      `${SERVER}.dstName`,
+      "/{sni}/x",
+      `${path}, found "/{sni}/x": the first segment must stand there as it is, as in /svc/{sni}`,
+    ],
+    [
+      `${SERVER}.dstName`,
+      "/svc/{sni",
+      `${path}, found "/svc/{sni": column 10 of it: '}' expected but end of input found at '/svc/{sni[]'`,
     ],
     [`${ROUTER}.label`, "", 'a text, found ""'],
     [`${ROUTER}.label`, 8080, "a text, found 8080: put it in quotes"],
@@ -187,7 +202,7 @@ describe("objects and lists", () => {
     [`${ROUTER}.label`, "a text"],
     [`${ROUTER}.servers`, "a list"],
     [`${SERVER}.port`, "a port from 0 to 65535"],
-    [`${SERVER}.dstName`, "a path such as /svc/web"],
+    [`${SERVER}.dstName`, "a path such as /svc/web, or routes"],
     [`${CLIENT}.kind`, 'one of "io.l5d.global", "io.l5d.static"'],
     ["routers", "a list"],
   ])("%s may not be missing", (path, expected) =>

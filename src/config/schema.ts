@@ -9,6 +9,7 @@ import { limits, overload } from "./schema-limits.ts";
 import { namers } from "./schema-namers.ts";
 import { socketOptions } from "./schema-sessions.ts";
 import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
+import { otherwise, passthrough, routedPath, routes } from "./schema-routes.ts";
 import { serverTls } from "./schema-tls.ts";
 
 const OBJECT = { error: "an object" };
@@ -42,13 +43,20 @@ const admin = z
   .prefault({})
   .describe("The admin server: metrics, status and shutdown over HTTP.");
 
-const server = z.strictObject(
+const serverKeys = z.strictObject(
   {
     port: field
       .whole("a port from 0 to 65535", 0, 65_535)
       .describe("Port to listen on. 0 asks the system for a free one."),
     ip: field.ip().default(DEFAULTS.server.ip).describe("Address to listen on."),
-    dstName: field.path().describe("Path that connections go to."),
+    dstName: routedPath()
+      .optional()
+      .describe(
+        "Path that connections go to, or those that no rule of `routes` is for. `{sni}` and `{alpn}` in it stand for the name that the client asks for, and for its protocol.",
+      ),
+    routes: routes.optional(),
+    otherwise: otherwise.optional(),
+    passthrough: passthrough.optional(),
     tls: serverTls.optional(),
     proxyProtocol: serverProxyProtocol.optional(),
     connectTimeoutMs: field
@@ -84,6 +92,13 @@ const server = z.strictObject(
   },
   OBJECT,
 );
+
+const server = serverKeys.check((context) => {
+  const { dstName, routes: rules } = context.value;
+  if (dstName !== undefined || rules !== undefined) return;
+  const message = "a path such as /svc/web, or routes";
+  context.issues.push({ code: "custom", message, path: ["dstName"], input: undefined });
+});
 
 const router = z.strictObject(
   {

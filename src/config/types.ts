@@ -4,6 +4,7 @@
 import type { AccrualConfig, FailFastRule, SlowStartConfig } from "./accrual-types.ts";
 import type { HealthCheckConfig } from "./health-types.ts";
 import type { NamerConfig } from "./namer-types.ts";
+import type { RoutingConfig } from "./route-types.ts";
 import type { ClientTlsConfig, ServerTlsConfig } from "./tls-types.ts";
 
 /** A whole configuration. */
@@ -103,8 +104,10 @@ export interface ServerConfig {
   readonly ip: string;
   /** 0 asks the system for a free port. */
   readonly port: number;
-  /** The path that connections go to. */
-  readonly dstName: string;
+  /** The path that connections go to, or those that no route is for; as written where it is a template. */
+  readonly dstName: string | undefined;
+  /** Undefined where all connections go to `dstName`. */
+  readonly routing?: RoutingConfig | undefined;
   readonly tls: ServerTlsConfig | undefined;
   /** Undefined: connections begin with the client's own bytes. */
   readonly proxyProtocol: ServerProxyProtocolConfig | undefined;

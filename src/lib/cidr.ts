@@ -45,10 +45,24 @@ export function unmapped(bytes: Uint8Array): Uint8Array {
 
 /** Whether the address is in a block. Blocks of IPv6, `::/0` too, hold no IPv4 addresses, mapped or not. */
 export function inAnyCidr(cidrs: readonly Cidr[], ip: string): boolean {
+  const bytes = addressBytes(ip);
+  return bytes !== undefined && anyContains(cidrs, bytes);
+}
+
+/** The 4 or 16 bytes of an address, those of a mapped IPv4 address 4: for `anyContains`, where much is asked of one. */
+export function addressBytes(ip: string): Uint8Array | undefined {
   const parsed = parseIp(ip);
-  if (parsed === undefined) return false;
-  const bytes = unmapped(parsed);
-  return cidrs.some((cidr) => contains(cidr, bytes));
+  return parsed && unmapped(parsed);
+}
+
+/** Whether an address, as `addressBytes` reads it, is in a block. */
+export function anyContains(cidrs: readonly Cidr[], address: Uint8Array): boolean {
+  return cidrs.some((cidr) => contains(cidr, address));
+}
+
+/** Whether all addresses of `inner` are in `outer`. */
+export function coversCidr(outer: Cidr, inner: Cidr): boolean {
+  return outer.length <= inner.length && contains(outer, inner.bytes);
 }
 
 function contains({ bytes, length }: Cidr, address: Uint8Array): boolean {

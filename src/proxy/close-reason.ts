@@ -31,6 +31,15 @@ export const CLOSE_REASONS = {
   overload: failure("The process bore too much to serve one more connection."),
   handshake_failed: failure("The TLS handshake with the client failed."),
   handshake_timeout: timeout("The TLS handshake with the client took too long."),
+  not_tls: failure(
+    "The client's first bytes are no TLS, or no hello, on a server that passes TLS on.",
+  ),
+  hello_timeout: timeout("The client's TLS hello did not come within helloTimeoutMs."),
+  no_server_name: failure(
+    "The client asked for no server name that a destination could be found by.",
+  ),
+  no_route: failure("No rule of the server's routes matched, and there is no dstName."),
+  route_refused: failure("A rule of the server's routes ends such connections."),
   connect_timeout: timeout("No endpoint was in hand within the server's connectTimeoutMs."),
   no_endpoint: failure("The destination has no endpoints, or its name does not exist."),
   queue_full: failure("maxWaiters sessions were waiting already."),

@@ -1,4 +1,5 @@
 // The metrics of one server on one worker.
+import { ROUTE_CASES, type RouteCase } from "../config/route-types.ts";
 import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue/server.ts";
 import type { Counter, Gauge, Histogram, MetricDefinition } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
@@ -20,6 +21,7 @@ export class ServerMetrics {
   handshake: Histogram | undefined;
   handshakeFailures: Counter | undefined;
   proxyHeaders: Readonly<Record<ProxyHeader["command"], Counter>> | undefined;
+  otherwise: Readonly<Record<RouteCase, Counter>> | undefined;
   readonly paused: Gauge;
   readonly #closes: Counter;
   readonly #failures: Counter;
@@ -74,8 +76,8 @@ export class ServerMetrics {
     );
   }
 
-  /** Makes what is needed for sessions with TLS, or with headers; what is there already stays. */
-  expect(tls: boolean, readsHeaders: boolean): void {
+  /** Makes what is needed for sessions with TLS, with headers, or on a server that chooses; what is there already stays. */
+  expect(tls: boolean, readsHeaders: boolean, chooses = false): void {
     if (tls) {
       this.handshake ??= this.#histogram(DEFINED.handshake);
       this.handshakeFailures ??= this.#counter(DEFINED.handshakeFailures);
@@ -86,6 +88,7 @@ export class ServerMetrics {
         local: this.#counter(DEFINED.proxyHeaders, "local"),
       };
     }
+    if (chooses) this.otherwise ??= this.#casesOf();
   }
 
   /** Ends all series; nothing may be counted afterwards. */
@@ -102,6 +105,11 @@ export class ServerMetrics {
     if (outcome === "close") return this.#closes.add(1);
     this.#failures.add(1);
     (streaming ? this.#streamFailures : this.#connectFailures)[cause].add(1);
+  }
+
+  #casesOf(): Readonly<Record<RouteCase, Counter>> {
+    const counters = ROUTE_CASES.map((name) => [name, this.#counter(DEFINED.otherwise, name)]);
+    return Object.fromEntries(counters) as Record<RouteCase, Counter>;
   }
 
   #counter(definition: MetricDefinition, ...first: readonly string[]): Counter {

@@ -23,7 +23,7 @@ export interface ServerSettings extends SessionSettings {
 /** What may change about a server while it runs. */
 export interface ServerSetup extends Pick<
   SessionParts,
-  "incoming" | "startTls" | "admission" | "route" | "onOver"
+  "incoming" | "startTls" | "admission" | "route" | "routes" | "onOver"
 > {
   readonly settings: ServerSettings;
 }

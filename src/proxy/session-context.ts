@@ -10,6 +10,7 @@ import { Lifetimes } from "./lifetimes.ts";
 import type { ServerMetrics } from "./metrics.ts";
 import type { IncomingRule } from "./proxy-protocol/incoming.ts";
 import type { Session } from "./session.ts";
+import type { SessionRoutes } from "./session-routes.ts";
 
 /** A client that has ended its direction waits no longer than this for an endpoint. */
 const HALF_CLOSED_WAIT_MS = 2_000;
@@ -48,6 +49,8 @@ export interface SessionParts {
   readonly admission?: Admission | undefined;
   /** The balancer of a new session, undefined when its destination is not known. */
   readonly route: () => Balancer | undefined;
+  /** How a session finds its balancer instead, on servers that choose. */
+  readonly routes?: SessionRoutes | undefined;
   /** Called once, when no session has these settings any more and none will. */
   readonly onOver?: (() => void) | undefined;
 }
@@ -64,11 +67,13 @@ export class SessionContext {
   /** May come later, but does not go: sessions give back to it. */
   admission: Admission | undefined;
   readonly route: () => Balancer | undefined;
+  readonly routes: SessionRoutes | undefined;
   /** Both sockets of a session are closed. Called once for each. */
   readonly onEnd: (session: Session) => void;
   /** From accept to an endpoint in hand. */
   readonly connectDeadlines: DeadlineQueue;
   readonly headerDeadlines: DeadlineQueue;
+  readonly helloDeadlines: DeadlineQueue;
   readonly handshakeDeadlines: DeadlineQueue;
   /** The wait of a client that has ended its direction. */
   readonly halfClosedDeadlines: DeadlineQueue;
@@ -91,10 +96,12 @@ export class SessionContext {
     this.startTls = parts.startTls;
     this.admission = parts.admission;
     this.route = parts.route;
+    this.routes = parts.routes;
     this.onEnd = onEnd;
     this.#onOver = parts.onOver;
     this.connectDeadlines = this.#queue(settings.connectTimeoutMs);
     this.headerDeadlines = this.#queue(parts.incoming?.timeoutMs ?? Number.POSITIVE_INFINITY);
+    this.helloDeadlines = this.#queue(parts.routes?.helloTimeoutMs ?? Number.POSITIVE_INFINITY);
     this.handshakeDeadlines = this.#queue(settings.handshakeTimeoutMs);
     this.halfClosedDeadlines = this.#queue(HALF_CLOSED_WAIT_MS);
     const { connectionLifetimeMs, connectionLifetimeJitter } = settings;

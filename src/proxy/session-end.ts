@@ -47,6 +47,8 @@ export function overdueReason(state: SessionState, left: boolean): CloseReason {
   switch (state) {
     case "identifying":
       return "proxy_header_timeout";
+    case "peeking":
+      return "hello_timeout";
     case "handshaking":
       return "handshake_timeout";
     case "waiting":

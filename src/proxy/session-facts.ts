@@ -8,9 +8,16 @@ import type { SessionSettings } from "./session-context.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import type { OutgoingHeader } from "./proxy-protocol/outgoing.ts";
 
-/** `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
+/** `peeking`: the hello of TLS that is passed on is being read. `leaving`: both directions are being ended in order. `closing`: one side is gone, the other gets its due. */
 export type SessionState =
-  "identifying" | "handshaking" | "waiting" | "streaming" | "leaving" | "closing" | "closed";
+  | "identifying"
+  | "peeking"
+  | "handshaking"
+  | "waiting"
+  | "streaming"
+  | "leaving"
+  | "closing"
+  | "closed";
 
 /** `ending`: both directions are being ended, or what is left is being delivered. */
 export type SessionPhase = "connecting" | "streaming" | "half_closed" | "ending";
@@ -24,7 +31,11 @@ export interface SessionFacts {
   readonly settings: Pick<SessionSettings, "tls" | "destination">;
   /** What the client's proxy has told of it. */
   readonly received: ProxyHeader | undefined;
+  /** What the hello told that is passed on. */
+  readonly hello: TlsFacts | undefined;
   readonly connection: EndpointConnection | undefined;
+  /** Id of the destination that it is for; undefined where its server says that, or nothing yet. */
+  readonly destination: number | undefined;
   readonly acceptedMs: number;
   /** When it got its endpoint. */
   readonly sinceMs: number;
@@ -41,6 +52,10 @@ export interface SessionExtras extends Taken {
   received: ProxyHeader | undefined;
   /** What the endpoint is told of the client. */
   outgoing: OutgoingHeader | undefined;
+  /** What the hello told that is passed on. */
+  hello: TlsFacts | undefined;
+  /** Id of the destination that was chosen for it, on servers that choose. */
+  destination: number | undefined;
 }
 
 /** Of a session that has nothing of it yet. */
@@ -51,12 +66,14 @@ export function noExtras(): SessionExtras {
     outgoing: undefined,
     ticket: NO_TICKET,
     generation: 0,
+    hello: undefined,
+    destination: undefined,
   };
 }
 
 /** Id of the destination that it goes to, or waits for. */
-export function destinationOf({ connection, settings }: SessionFacts): number {
-  return connection?.destination ?? settings.destination;
+export function destinationOf({ destination, settings }: SessionFacts): number {
+  return destination ?? settings.destination;
 }
 
 /** Address of the client, as the header told it where there was one. */
@@ -76,8 +93,12 @@ export function clientEnds({ socket, received }: SessionFacts): {
   return { client: formatAddress(told), via: connected };
 }
 
-/** What TLS has agreed upon with the client; undefined without TLS, or before its handshake is done. */
-export function sessionTls({ socket, settings, phase }: SessionFacts): TlsFacts | undefined {
+/**
+ * What TLS has agreed upon with the client, or what the hello says that is passed on; undefined without TLS, or before its
+ * handshake is done.
+ */
+export function sessionTls({ socket, settings, phase, hello }: SessionFacts): TlsFacts | undefined {
+  if (hello !== undefined) return hello;
   return settings.tls && socket !== undefined && phase !== "connecting"
     ? tlsFacts(socket)
     : undefined;
@@ -87,6 +108,7 @@ export function sessionTls({ socket, settings, phase }: SessionFacts): TlsFacts 
 export function phaseOf(state: SessionState, halfClosed: boolean): SessionPhase {
   switch (state) {
     case "identifying":
+    case "peeking":
     case "handshaking":
     case "waiting":
       return "connecting";

@@ -1,15 +1,17 @@
 // One accepted connection from accept to close: handshake, wait for an endpoint, copy, end with a reason.
 import { GONE, NO_TICKET } from "../admission/ticket.ts";
+import type { Balancer } from "../balancer/balancer.ts";
 import { EndpointConnection } from "../balancer/connection.ts";
-import { type RefuseReason, Wait, type Waiter } from "../balancer/wait.ts";
+import type { RefuseReason, Wait, Waiter } from "../balancer/wait.ts";
 import { hashAddress } from "../lib/hash.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
-import { NOBODY, peerAddress } from "../transport/bun.ts";
+import type { NoHello, TlsTraits } from "../router/route-table.ts";
+import { peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
+import type { IncomingHello } from "./client-hello/incoming-hello.ts";
 import type { CloseReason } from "./close-reason.ts";
-import { clientFacts } from "./proxy-protocol/client-facts.ts";
-import type { ProxyHeader } from "./proxy-protocol/header.ts";
-import type { HeaderObserver, IncomingRule } from "./proxy-protocol/incoming.ts";
+import { Opening, type OpeningSession } from "./opening.ts";
+import { agreedTraits, clientFacts } from "./proxy-protocol/client-facts.ts";
 import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
@@ -22,28 +24,27 @@ import {
 } from "./session-facts.ts";
 import { idleReason, overdueReason, resetReason, unanswered } from "./session-end.ts";
 import { reportConnected, reportEnd, reportHandshake, reportStart } from "./session-report.ts";
+import { type NameWait, type RouteSeeker, seekRoute } from "./session-routes.ts";
 import { Side, type SideOwner } from "./side.ts";
 
 /** The kernel is asked to watch over connections to endpoints that have lasted this long. */
 const WATCH_AFTER_MS = 4_000;
 
-const NOTHING = new Uint8Array(0);
-
 /** A session. Owns both sockets; everything that ends it goes through one of its reasons. */
-export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunner {
-  readonly #context: SessionContext;
+export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, DeadlineRunner {
+  readonly context: SessionContext;
   readonly #downstream: Side;
   readonly #acceptedMs: number;
   #state: SessionState;
   #reason: CloseReason | undefined;
-  /** The wait for an endpoint, then the connection to it. */
-  #upstream: Wait | EndpointConnection | undefined;
+  /** What is waited for, then the connection to an endpoint. */
+  #upstream: IncomingHello | NameWait | Wait | EndpointConnection | undefined;
   #extras: SessionExtras | undefined;
   /** When the handshake began, later when streaming did. */
   #sinceMs: number;
   /** Connect, then lifetime, then linger. */
   #deadline: Deadline | undefined;
-  /** Header, then handshake, then half-closed wait: shorter than the connect deadline that runs meanwhile. */
+  /** Header, then handshake or hello, then half-closed wait: shorter than the connect deadline that runs meanwhile. */
   #innerDeadline: Deadline | undefined;
   /** What the last look has found to have moved, and when that was. */
   #seenBytes = 0;
@@ -51,18 +52,18 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   constructor(context: SessionContext, socket: Socket) {
     const { settings, clock, log, metrics } = context;
-    this.#context = context;
+    this.context = context;
     this.#acceptedMs = clock.now();
     this.#sinceMs = this.#acceptedMs;
     this.#activeMs = this.#acceptedMs;
-    if (log.enabled("debug")) this.#extra().client = peerAddress(socket);
+    if (log.enabled("debug")) this.extras.client = peerAddress(socket);
     this.#state = settings.tls ? "handshaking" : "waiting";
     this.#downstream = new Side(this, metrics.rxBytes, metrics.txBytes);
     this.#downstream.attach(socket, settings.tls);
   }
 
   get earlyLimitBytes(): number {
-    return this.#context.settings.earlyLimitBytes;
+    return this.context.settings.earlyLimitBytes;
   }
 
   /** What an endpoint is to be told first of all. */
@@ -75,18 +76,39 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     return this.#connection?.endpoint.id;
   }
 
-  /** Begins: waits for the header or the handshake, or looks for an endpoint. Answers who owns the accepted socket. */
+  /** Begins: waits for the header, the hello or the handshake, or looks for an endpoint. Answers who owns the socket. */
   start(): HandshakeOwner {
-    const { connectDeadlines, metrics, incoming, admission } = this.#context;
+    const { connectDeadlines, metrics, incoming, admission, routes, settings } = this.context;
     const { socket } = this.#downstream;
     reportStart(metrics);
     // Whoever is refused costs no more than this. With a header it is not known yet who comes.
     const peer = admission && ((socket && peerAddress(socket)) ?? GONE);
-    if (incoming === undefined && !this.#isAdmitted(peer)) return this.#downstream;
+    if (incoming === undefined && !this.admit(peer)) return this.#downstream;
     this.#deadline = connectDeadlines.set(this);
-    if (incoming !== undefined) return this.#startWith(incoming);
-    this.#proceed();
+    if (incoming !== undefined) return new Opening(this).identify(incoming);
+    if (settings.tls) this.#innerDeadline = this.context.handshakeDeadlines.set(this);
+    else if (routes !== undefined) return new Opening(this).listen();
+    else this.findEndpoint();
     return this.#downstream;
+  }
+
+  /** The client's side. */
+  get side(): Side {
+    return this.#downstream;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get ending(): CloseReason | undefined {
+    return this.#reason;
+  }
+
+  /** What few sessions have; made when it is first asked for. */
+  get extras(): SessionExtras {
+    this.#extras ??= noExtras();
+    return this.#extras;
   }
 
   /** What can be told of it now. */
@@ -95,8 +117,10 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     return {
       phase: phaseOf(this.#state, ended || peer.ended),
       socket,
-      settings: this.#context.settings,
+      settings: this.context.settings,
       received: this.#extras?.received,
+      hello: this.#extras?.hello,
+      destination: this.#connection?.destination ?? this.#extras?.destination,
       connection: this.#connection,
       acceptedMs: this.#acceptedMs,
       sinceMs: this.#sinceMs,
@@ -138,13 +162,8 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
   end(reason: CloseReason, lingers = true): void {
     if (this.#state === "closing" || this.#state === "leaving") return;
     if (this.#state !== "streaming") return this.destroy(reason);
-    this.#reason = reason;
-    this.#state = "leaving";
-    this.#clearDeadlines();
-    if (lingers) this.#deadline = this.#context.lingerDeadlines.set(this);
-    const { peer } = this.#downstream;
-    peer.leave();
-    this.#downstream.leave();
+    this.#leave(reason);
+    if (lingers) this.#deadline = this.context.lingerDeadlines.set(this);
   }
 
   /** Ends the session now, whatever it is doing. */
@@ -166,45 +185,64 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     if (dueMs <= nowMs && dueMs > lastMs) this.#connection?.watch();
     const idleMs = nowMs - this.lastMovedMs(nowMs);
     const { ended, peer } = this.#downstream;
-    const reason = idleReason(this.#context.settings, idleMs, ended || peer.ended);
+    const reason = idleReason(this.context.settings, idleMs, ended || peer.ended);
     if (reason !== undefined) this.#endIdle(reason);
   }
 
   onHandshake(failure: Error | undefined): void {
     if (this.#state !== "handshaking") return;
-    this.#innerDeadline?.clear();
-    const reason = reportHandshake(this.#context, this.#sinceMs, failure);
+    const reason = reportHandshake(this.context, this.#sinceMs, failure);
     if (reason !== undefined) return this.destroy(reason);
-    this.#state = "waiting";
-    this.#findEndpoint();
+    this.arrived();
+    this.findEndpoint();
   }
 
-  onHeader(header: ProxyHeader, rest: Uint8Array): void {
-    const { socket } = this.#downstream;
-    if (this.#state !== "identifying" || socket === undefined) return;
+  /** Waits for something, which may have a deadline. */
+  await(state: SessionState, deadline: Deadline | undefined, hello?: IncomingHello): void {
+    this.#sinceMs = this.context.clock.now();
+    this.#state = state;
+    this.#upstream = hello;
+    this.#innerDeadline = deadline;
+  }
+
+  arrived(): void {
     this.#innerDeadline?.clear();
-    this.#context.metrics.proxyHeaders?.[header.command].add(1);
-    this.#extra().received = header;
-    // What the client's proxy does not say is not asked of the proxy's own address: that is none of a client.
-    if (!this.#isAdmitted(header.ends?.source.ip)) return;
-    if (this.#context.settings.tls) return this.#beginTls(socket, rest);
-    socket.data = this.#downstream;
-    if (rest.length > 0) this.#downstream.onData(rest);
-    this.#proceed();
+    this.#upstream = undefined;
+    this.#state = "waiting";
   }
 
-  onHeaderFailed(reason: CloseReason, detail: string | undefined): void {
-    const fields = () => ({ client: this.#extras?.client, detail });
-    if (detail !== undefined) this.#context.log.debug("PROXY header refused", fields);
-    this.destroy(reason);
+  /** Looks for the balancer, then for an endpoint. */
+  findEndpoint(tls?: TlsTraits | NoHello): void {
+    const { routes, route, metrics } = this.context;
+    if (routes === undefined) return this.onRoute(route());
+    const facts = this.facts();
+    const client = { ip: clientIp(facts), tls: tls ?? agreedTraits(facts) };
+    const wait = seekRoute(this, routes, metrics, client);
+    if (wait !== undefined) this.#upstream = wait;
   }
 
-  onHeaderClose(error: Error | undefined): void {
-    this.#downstream.onClose(error);
+  onRoute(balancer: Balancer | undefined): void {
+    const { routes, rng } = this.context;
+    if (this.#state !== "waiting") return;
+    this.#upstream = undefined;
+    if (balancer === undefined) return this.destroy("no_endpoint");
+    const { proxyProtocol } = balancer;
+    if (routes !== undefined) this.extras.destination = balancer.destination;
+    if (proxyProtocol !== undefined)
+      this.extras.outgoing = outgoingHeader(proxyProtocol, clientFacts(this.facts()), rng);
+    const wait = balancer.acquire(this);
+    // It may all have happened already.
+    if (this.#state === "waiting") this.#upstream = wait;
+  }
+
+  onRouteEnd(how: "close" | "reset", reason: CloseReason): void {
+    if (how === "reset") return this.destroy(reason);
+    this.#leave(reason);
+    this.#deadline = this.context.lingerDeadlines.set(this);
   }
 
   onEndpoint(connection: EndpointConnection, socket: Socket, early: readonly Uint8Array[]): void {
-    const { clock, metrics, lifetimes } = this.#context;
+    const { clock, metrics, lifetimes } = this.context;
     this.#state = "streaming";
     this.#upstream = connection;
     this.#clearDeadlines();
@@ -234,8 +272,7 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     // A client that has ended its direction may be gone or may wait for an answer: nothing tells which. It gets a
     // shorter wait than others, so that those who gave up do not hold places and descriptors.
     if (this.#state === "handshaking") return this.destroy("client_left");
-    if (this.#state === "waiting")
-      this.#innerDeadline = this.#context.halfClosedDeadlines.set(this);
+    if (this.#state === "waiting") this.#innerDeadline = this.context.halfClosedDeadlines.set(this);
   }
 
   onSideClosed(side: Side, error: Error | undefined): void {
@@ -250,88 +287,25 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
 
   onDeadline(): void {
     if (this.#state === "streaming") return this.end("lifetime");
-    if (this.#state === "handshaking") this.#context.metrics.handshakeFailures?.add(1);
+    if (this.#state === "handshaking") this.context.metrics.handshakeFailures?.add(1);
     this.destroy(this.#reason ?? overdueReason(this.#state, this.#downstream.ended));
   }
 
-  /** The connection may have to begin with a header: that depends on whose it is. */
-  #startWith(incoming: IncomingRule): HandshakeOwner {
-    const { settings, headerDeadlines } = this.#context;
-    const { socket } = this.#downstream;
-    const peer = socket && peerAddress(socket);
-    const demand = incoming.demand(peer);
-    switch (demand) {
-      case "header":
-        this.#state = "identifying";
-        this.#innerDeadline = headerDeadlines.set(this);
-        return incoming.read(this);
-      case "none":
-        if (!this.#isAdmitted(peer ?? GONE)) return this.#downstream;
-        if (settings.tls && socket !== undefined) {
-          this.#beginTls(socket, NOTHING);
-          return NOBODY;
-        }
-        this.#proceed();
-        return this.#downstream;
-      case "refuse":
-        this.destroy(peer === undefined ? "client_left" : "proxy_untrusted");
-        return this.#downstream;
-      default:
-        return demand satisfies never;
-    }
-  }
-
   /** Asks the server's limits once the client's address is known; a session that they refuse has ended. */
-  #isAdmitted(ip: string | undefined): boolean {
-    const { admission } = this.#context;
+  admit(ip: string | undefined): boolean {
+    const { admission } = this.context;
     const answer = admission?.admit(ip) ?? NO_TICKET;
     if (typeof answer === "string") {
       this.destroy(answer);
       return false;
     }
-    if (answer !== NO_TICKET) admission?.keep(this.#extra(), answer);
+    if (answer !== NO_TICKET) admission?.keep(this.extras, answer);
     return true;
-  }
-
-  /** Goes over to TLS on a socket that the listener has accepted in plain text. */
-  #beginTls(plain: Socket, read: Uint8Array): void {
-    const { startTls, clock } = this.#context;
-    if (startTls === undefined) return this.destroy("internal");
-    this.#sinceMs = clock.now();
-    this.#state = "handshaking";
-    this.#proceed();
-    const socket = startTls(plain, this.#downstream, read);
-    // What was read may be no handshake at all: then all is over already.
-    if (this.#downstream.gone) return;
-    this.#downstream.attach(socket, true);
-    if (this.#reason !== undefined) this.destroy(this.#reason);
-  }
-
-  /** Waits for the handshake, or looks for an endpoint. */
-  #proceed(): void {
-    if (this.#context.settings.tls)
-      this.#innerDeadline = this.#context.handshakeDeadlines.set(this);
-    else {
-      this.#state = "waiting";
-      this.#findEndpoint();
-    }
-  }
-
-  #findEndpoint(): void {
-    const { route, rng } = this.#context;
-    const balancer = route();
-    if (balancer === undefined) return this.destroy("no_endpoint");
-    const { proxyProtocol } = balancer;
-    if (proxyProtocol !== undefined)
-      this.#extra().outgoing = outgoingHeader(proxyProtocol, clientFacts(this.facts()), rng);
-    const wait = balancer.acquire(this);
-    // It may all have happened already.
-    if (this.#state === "waiting") this.#upstream = wait;
   }
 
   #endConnection(upstream: Side, error: Error | undefined): void {
     const isStreaming = this.#state === "streaming";
-    const ageMs = this.#context.clock.now() - this.#sinceMs;
+    const ageMs = this.context.clock.now() - this.#sinceMs;
     this.#connection?.end(isStreaming ? unanswered(upstream, error, ageMs) : undefined);
   }
 
@@ -352,28 +326,32 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#downstream.close();
   }
 
+  /** Begins to end both directions in order. */
+  #leave(reason: CloseReason): void {
+    this.#reason = reason;
+    this.#state = "leaving";
+    this.#clearDeadlines();
+    this.#downstream.peer.leave();
+    this.#downstream.leave();
+  }
+
   /** Gives what is left of the session a last deadline. */
   #linger(reason: CloseReason): void {
     this.#reason ??= reason;
     this.#state = "closing";
     this.#clearDeadlines();
-    this.#deadline = this.#context.lingerDeadlines.set(this);
+    this.#deadline = this.context.lingerDeadlines.set(this);
   }
 
   #leaveQueue(): void {
     const wait = this.#upstream;
-    if (!(wait instanceof Wait)) return;
+    if (wait === undefined || wait instanceof EndpointConnection) return;
     this.#upstream = undefined;
     wait.cancel();
   }
 
   get #connection(): EndpointConnection | undefined {
     return this.#upstream instanceof EndpointConnection ? this.#upstream : undefined;
-  }
-
-  #extra(): SessionExtras {
-    this.#extras ??= noExtras();
-    return this.#extras;
   }
 
   #clearDeadlines(): void {
@@ -388,9 +366,9 @@ export class Session implements SideOwner, Waiter, HeaderObserver, DeadlineRunne
     this.#state = "closed";
     this.#leaveQueue();
     this.#clearDeadlines();
-    if (this.#extras !== undefined) this.#context.admission?.leave(this.#extras);
+    if (this.#extras !== undefined) this.context.admission?.leave(this.#extras);
     const reason = this.#reason ?? (this.connecting ? "client_left" : "eof");
-    reportEnd(this.#context, reason, this.facts(), this.#extras);
-    this.#context.onEnd(this);
+    reportEnd(this.context, reason, this.facts(), this.#extras);
+    this.context.onEnd(this);
   }
 }

@@ -119,11 +119,17 @@ export interface UpdateEndpoints {
   readonly removed: readonly { readonly id: number; readonly epoch: number }[];
 }
 
+/** In place of the id of a destination: none, or none yet. */
+export const NO_DESTINATION = -1;
+
 /** What a worker must know of a server: its settings, all of them, and where it listens. */
 export interface ServerSpec extends Omit<ServerConfig, "dstName" | "limits"> {
   readonly server: number;
   readonly router: string;
+  /** Where connections go, or those that no route is for; `NO_DESTINATION` where a name says that, or nothing does. */
   readonly destination: number;
+  /** Ids of the paths in `routing`. */
+  readonly destinations?: readonly (readonly [path: string, destination: number])[];
   /** A listening socket that the control thread keeps open; undefined: listen on the address with SO_REUSEPORT. */
   readonly fd: number | undefined;
   /** The real one. */

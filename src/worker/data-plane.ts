@@ -7,6 +7,7 @@ import type { ServerSpec, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { Balancers } from "./balancers.ts";
 import { watchLoopLag } from "./loop-lag.ts";
 import type { WorkerParts } from "./parts.ts";
+import { routingOf } from "./routing.ts";
 import { type Routing, Servers } from "./servers.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -89,12 +90,10 @@ export class DataPlane {
     }
   }
 
-  #routing({ router, destination }: ServerSpec): Routing {
-    const routes = this.#router(router);
-    return {
-      route: () => routes.route(destination),
-      onOver: this.#balancers.hold(destination),
-    };
+  #routing(spec: ServerSpec): Routing {
+    const hold = (destination: number): (() => void) => this.#balancers.hold(destination);
+    // Nothing finds names yet that only connections bring up.
+    return routingOf(spec, this.#router(spec.router), hold, undefined);
   }
 
   #router(label: string): Router {

@@ -5,6 +5,7 @@ import { formatAddress } from "../lib/address.ts";
 import { Descriptors } from "../proxy/descriptors.ts";
 import { ServerMetrics } from "../proxy/metrics.ts";
 import { Server, type ServerSetup } from "../proxy/server.ts";
+import type { SessionRoutes } from "../proxy/session-routes.ts";
 import { labelled } from "../telemetry/log.ts";
 import { Listener } from "../transport/listener.ts";
 import { createServerTls, type ServerTls } from "../transport/server-tls.ts";
@@ -17,6 +18,8 @@ import type { WorkerParts } from "./parts.ts";
 export interface Routing {
   /** The balancer of a new connection. */
   readonly route: () => Balancer | undefined;
+  /** How connections find theirs instead, on servers that choose. */
+  readonly routes?: SessionRoutes | undefined;
   /** Called once, when nobody will ask `route` any more. */
   readonly onOver: () => void;
 }
@@ -57,6 +60,7 @@ export class Servers {
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
     const metrics = new ServerMetrics(registry, router, address, tls !== undefined, readsHeaders);
+    metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);
     const server = new Server({
       ...setup,
       metrics,
@@ -83,7 +87,7 @@ export class Servers {
     const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
-    metrics.expect(tls !== undefined, readsHeaders);
+    metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);
     const listensWithTls = tls !== undefined && !readsHeaders;
     const isSame =
       listensWithTls === entry.listensWithTls && (!listensWithTls || tls === entry.tls);

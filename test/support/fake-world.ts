@@ -46,7 +46,7 @@ export function fakeWorld(
   settings: Partial<ServerSettings> = {},
   balancing: Partial<BalancerSettings> = {},
   loadBalancer: LoadBalancerConfig = { kind: "p2c" },
-  header: Pick<ServerParts, "incoming" | "startTls" | "admission" | "overload"> & {
+  header: Pick<ServerParts, "incoming" | "startTls" | "admission" | "overload" | "routes"> & {
     readonly upstreamTls?: TlsOptions;
     readonly probePreamble?: Uint8Array;
   } = {},
@@ -81,15 +81,12 @@ export function fakeWorld(
   };
   join(endpoint);
   const all = { ...SERVER, ...settings };
+  const readsHeaders = header.incoming !== undefined;
+  const metrics = new ServerMetrics(registry, "rt", "127.0.0.1:1", all.tls, readsHeaders);
+  metrics.expect(all.tls, readsHeaders, header.routes !== undefined);
   const server = new Server({
     settings: all,
-    metrics: new ServerMetrics(
-      registry,
-      "rt",
-      "127.0.0.1:1",
-      all.tls,
-      header.incoming !== undefined,
-    ),
+    metrics,
     ...header,
     rng: seededRng(2),
     descriptors: new Descriptors(1_000),

@@ -1,6 +1,7 @@
 // A plan as operators see it: in the log, and as the admin server's JSON.
 import { formatAddress } from "../../lib/address.ts";
 import type { NamerConfig } from "../../config/namer-types.ts";
+import { leadsTo } from "../../config/route-paths.ts";
 import { fateOfDestination, fateOfServer, fateText } from "./fate.ts";
 import type {
   Difference,
@@ -87,7 +88,7 @@ function serverItem(
   const { change } = difference;
   if (change === "added") {
     const name = formatAddress(config);
-    return { kind: "server", change, router, name, effect: `accepts for ${config.dstName}` };
+    return { kind: "server", change, router, name, effect: `accepts for ${leadsTo(config)}` };
   }
   const { address: name, active: connections } = live.server(key);
   if (change === "removed") {

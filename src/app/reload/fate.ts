@@ -1,6 +1,8 @@
 // What becomes of the connections of servers and destinations that a plan removes. Pure.
 import { clientFor } from "../../config/client-for.ts";
+import { pathsOf } from "../../config/route-paths.ts";
 import type { AdminConfig, DrainConfig } from "../../config/types.ts";
+import { sameData } from "../../lib/same-data.ts";
 import type { EndHow } from "../../wire/session-messages.ts";
 import { shutdownWindowMs } from "../drains.ts";
 import type { Plan, PlannedDestination, PlannedServer } from "./plan.ts";
@@ -23,9 +25,10 @@ export function fateOfServer(plan: Plan, { router, config }: PlannedServer): Fat
       other.after.config.port === config.port,
   );
   if (isReplaced) return { kind: "replaced" };
-  const drain = drainOf(plan, router, config.dstName);
-  // Nobody has said anything: the server shuts down, and its connections with it.
-  if (drain?.onRemoval === undefined) return asInShutdown(plan.effective.admin);
+  const [drain, ...others] = pathsOf(config).map((path) => drainOf(plan, router, path));
+  // Nobody has said anything, or not one thing for all it leads to: the server shuts down, and its connections with it.
+  if (drain?.onRemoval === undefined || !others.every((other) => sameData(other, drain)))
+    return asInShutdown(plan.effective.admin);
   return fateBy(drain);
 }
 

@@ -2,6 +2,7 @@
 import { clientFor } from "../../config/client-for.ts";
 import type { NamerConfig } from "../../config/namer-types.ts";
 import { redact, show } from "../../config/problems.ts";
+import { pathsOfAll } from "../../config/route-paths.ts";
 import type {
   Config,
   DestinationConfig,
@@ -110,7 +111,7 @@ export function serversOf(config: Config): ReadonlyMap<string, PlannedServer> {
 /** Every destination, as its router's client settings make it, by router and path. */
 export function destinationsOf(config: Config): ReadonlyMap<string, PlannedDestination> {
   const all = config.routers.flatMap(({ label, servers, client }) =>
-    servers.map(({ dstName: path }): [string, PlannedDestination] => [
+    pathsOfAll(servers).map((path): [string, PlannedDestination] => [
       destinationKey(label, path),
       { router: label, path, config: clientFor(client, path) },
     ]),

@@ -9,7 +9,7 @@ import { type Ends, type ProxyHeader, type Tlv, TLV, tlvOf } from "./header.ts";
 export interface ClientFacts {
   /** Of the accepted socket; undefined when it is closed already. */
   readonly ends: Ends | undefined;
-  /** Undefined for a client that speaks plain TCP with us. */
+  /** Undefined for a client that speaks plain TCP with us; without a version what the hello says that is passed on. */
   readonly tls: TlsFacts | undefined;
   /** The header with which the connection came, from a peer that is trusted. */
   readonly received: ProxyHeader | undefined;
@@ -55,7 +55,8 @@ function tlv(name: ProxyTlv, { tls, received }: ClientFacts, rng: Rng): Tlv | un
     case "authority":
       return make(TLV.authority, text(tls?.serverName));
     case "tls":
-      return make(TLV.ssl, tls && sslValue(tls));
+      // Of a TLS that is passed on nothing is known but its hello, and it is not with us.
+      return make(TLV.ssl, tls?.version === undefined ? undefined : sslValue(tls));
     case "uniqueId":
       return { type: TLV.uniqueId, value: tlvOf(received, TLV.uniqueId) ?? newId(rng) };
     case "crc32c":

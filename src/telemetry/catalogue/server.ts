@@ -133,6 +133,11 @@ export const SERVER_METRICS = {
     ["command", ...SERVER],
     "Connections that came with a PROXY header, by its command: proxy, or local for those of the sender's own. Servers with proxyProtocol only.",
   ),
+  otherwise: counter(
+    "l5d_srv_otherwise_total",
+    ["case", ...SERVER],
+    "Connections for which a server had no route, by case: not_tls, malformed_hello, no_server_name, no_route, silent. What becomes of them its otherwise says. Servers with routes or passthrough only.",
+  ),
   closeReasons: counter(
     "l5d_srv_close_reason_total",
     ["reason", ...SERVER],
