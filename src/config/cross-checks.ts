@@ -8,9 +8,11 @@ import type { PathTree } from "../naming/tree.ts";
 import { clientFor } from "./client-for.ts";
 import { checkPanic } from "./compile-accrual.ts";
 import { checkHealthChecks } from "./compile-health.ts";
+import { checkTlsNames } from "./compile-client-auth.ts";
 import { checkRetries } from "./compile-retries.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
+import { capturesOf } from "./rule-prefix.ts";
 import type { Config, RouterConfig } from "./types.ts";
 
 /** Notes what does not fit together. Paths are those of the file, which has the same shape. */
@@ -32,6 +34,7 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkProxyProtocol(router, path, problems);
     checkPanic(router, path, problems);
     checkRetries(router, path, problems);
+    checkTlsNames(router, path, problems);
     checkHealthChecks(router, path, problems);
   });
 }
@@ -168,7 +171,7 @@ function checkPrefixes(router: RouterConfig, path: ConfigPath, problems: Problem
   router.client.forEach(({ prefix }, index) => {
     // "/" fits everything; without servers everything would be warned of.
     if (prefix === "/" || router.servers.length === 0) return;
-    if (router.servers.some(({ dstName }) => pathStartsWith(dstName, prefix))) return;
+    if (router.servers.some(({ dstName }) => capturesOf(prefix, dstName) !== undefined)) return;
     const at = [...path, "client", "configs", index, "prefix"];
     problems.warning(at, `no dstName of this router is covered by ${prefix}`);
   });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   ca = await makeCa();
   const { certPem, keyPem } = await issue(ca, { names: ["web.test"] });
   const defaultIdentity = { certificateChainPem: certPem, privateKeyPem: keyPem };
-  tls = createServerTls({ alpnProtocols: [], defaultIdentity, identities: [] });
+  tls = createServerTls({ alpnProtocols: [], defaultIdentity, identities: [] }, Date.now);
 });
 
 afterAll(async () => {

@@ -1,10 +1,21 @@
 // TLS on accepted connections: which identity a client sees, which application protocol is chosen, what is allowed.
-import { createTlsContext, type ListenHandlers, type TlsContext, type TlsOptions } from "./bun.ts";
+import {
+  createTlsContext,
+  type ListenHandlers,
+  onServerHandshake,
+  type TlsContext,
+  type TlsContextOptions,
+  type TlsOptions,
+} from "./bun.ts";
+import { ClientAuth, type ClientAuthSettings } from "./client-auth.ts";
+import { askedName, setVerifyMode } from "./peer-certificate.ts";
+import type { HandshakeOwner } from "./socket.ts";
+import { tlsPolicy, type TlsMinVersion } from "./tls-policy.ts";
 
 /** TLS of a listener. */
 export interface ServerTls {
   readonly options: TlsOptions;
-  readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback">;
+  readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback" | "handshake">;
 }
 
 /** A certificate chain (leaf first) and its key, in PEM. */
@@ -18,49 +29,84 @@ export interface ServerTlsSettings {
   readonly alpnProtocols: readonly string[];
   readonly defaultIdentity: IdentityPem | undefined;
   /** Names are lower case, exact or `*.example.com`. */
-  readonly identities: readonly { readonly serverName: string; readonly identity: IdentityPem }[];
+  readonly identities: readonly NamedIdentityPem[];
+  /** A client that offers protocols, none of them ours, is refused; undefined: it is served without one. */
+  readonly alpnMismatch?: "refuse" | undefined;
+  /** Default: 1.2. */
+  readonly minVersion?: TlsMinVersion | undefined;
+  /** Undefined: clients are not asked for certificates. */
+  readonly clientAuth?: ClientAuthSettings | undefined;
 }
 
-// TLS 1.2 only with ephemeral keys and authenticated encryption (RFC 9325 §4.2); TLS 1.3 knows nothing else.
-const CIPHERS = [
-  "ECDHE-ECDSA-AES128-GCM-SHA256",
-  "ECDHE-RSA-AES128-GCM-SHA256",
-  "ECDHE-ECDSA-AES256-GCM-SHA384",
-  "ECDHE-RSA-AES256-GCM-SHA384",
-  "ECDHE-ECDSA-CHACHA20-POLY1305",
-  "ECDHE-RSA-CHACHA20-POLY1305",
-].join(":");
+export interface NamedIdentityPem {
+  readonly serverName: string;
+  readonly identity: IdentityPem;
+  /** In place of that of the server. */
+  readonly clientAuth?: ClientAuthSettings | "none" | undefined;
+}
 
-/** What is allowed in a handshake, on either side. */
-export const TLS_POLICY = {
-  ciphers: CIPHERS,
-  minVersion: "TLSv1.2",
-  ecdhCurve: "X25519MLKEM768:X25519:P-256:P-384",
-} as const;
+/** An identity with what clients are asked for that it is shown to. */
+interface Shown {
+  readonly context: TlsContext;
+  readonly auth: ClientAuth | undefined;
+}
 
-/** Parses the identities. Throws OpenSSL's error for a certificate and key that do not fit. */
-export function createServerTls(settings: ServerTlsSettings): ServerTls {
-  const exact = new Map<string, TlsContext>();
-  const wildcards = new Map<string, TlsContext>();
-  for (const { serverName, identity } of settings.identities) {
-    const context = contextOf(identity);
-    if (serverName.startsWith("*.")) wildcards.set(serverName.slice(1), context);
-    else exact.set(serverName, context);
-  }
-  const fallback = settings.defaultIdentity;
-  const options: TlsOptions = {
-    // A listener needs a context; one without a certificate refuses clients that no identity fits.
-    secureContext: fallback === undefined ? createTlsContext(TLS_POLICY) : contextOf(fallback),
+/**
+ * Parses the identities. Throws OpenSSL's error for a certificate and key that do not fit. `wallTime`: milliseconds since
+ * 1970.
+ */
+export function createServerTls(settings: ServerTlsSettings, wallTime: () => number): ServerTls {
+  const { defaultIdentity, alpnProtocols, alpnMismatch, minVersion } = settings;
+  const policy = tlsPolicy(minVersion);
+  const show = (
+    identity: IdentityPem | undefined,
+    asked: ClientAuthSettings | undefined,
+  ): Shown => {
+    const auth = asked && new ClientAuth(asked, wallTime);
+    return { context: contextOf({ ...policy, ...auth?.contextOptions }, identity), auth };
   };
-  const serverName = (_data: unknown, name: string): TlsContext | undefined =>
-    chooseIdentity(exact, wildcards, name);
-  const { alpnProtocols } = settings;
-  return {
-    options,
-    callbacks: {
-      ...(settings.identities.length === 0 ? {} : { serverName }),
-      ...(alpnProtocols.length === 0 ? {} : { alpnCallback: alpnChooser(alpnProtocols) }),
-    },
+  // A listener needs a context; one without a certificate refuses clients that no identity fits.
+  const fallback = show(defaultIdentity, settings.clientAuth);
+  const exact = new Map<string, Shown>();
+  const wildcards = new Map<string, Shown>();
+  for (const { serverName, identity, clientAuth } of settings.identities) {
+    const own = clientAuth === "none" ? undefined : (clientAuth ?? settings.clientAuth);
+    if (serverName.startsWith("*.")) wildcards.set(serverName.slice(1), show(identity, own));
+    else exact.set(serverName, show(identity, own));
+  }
+  const find = (name: string): Shown | undefined => chooseIdentity(exact, wildcards, name);
+  const asksNobody = [fallback, ...exact.values(), ...wildcards.values()].every(
+    ({ auth }) => auth === undefined,
+  );
+  const callbacks: ServerTls["callbacks"] = {
+    ...(settings.identities.length === 0
+      ? {}
+      : {
+          serverName: (_data, name, socket) => {
+            const shown = find(name);
+            if (shown === undefined) return undefined;
+            // The mode is the listener's, whatever the context says.
+            if (!asksNobody)
+              setVerifyMode(socket, shown.auth !== undefined, shown.auth?.required ?? false);
+            return shown.context;
+          },
+        }),
+    ...(alpnProtocols.length === 0
+      ? {}
+      : { alpnCallback: alpnChooser(alpnProtocols, alpnMismatch === "refuse") }),
+    ...(asksNobody ? {} : { handshake: authorize((name) => (find(name) ?? fallback).auth) }),
+  };
+  return { options: { secureContext: fallback.context }, callbacks };
+}
+
+/** Has a handshake's outcome judged by what was asked of the client. Its name is what it was when that was decided. */
+function authorize(
+  authFor: (serverName: string) => ClientAuth | undefined,
+): NonNullable<ListenHandlers["handshake"]> {
+  return (socket, ok, error) => {
+    const auth = authFor(askedName(socket));
+    if (auth === undefined) return onServerHandshake(socket, ok, error);
+    (socket.data as HandshakeOwner).onHandshake(auth.refusal(socket, ok, error));
   };
 }
 
@@ -77,13 +123,18 @@ export function chooseIdentity<Identity>(
   return dot <= 0 ? undefined : wildcards.get(name.slice(dot));
 }
 
-/** Chooses the first protocol of ours that the client offers; none leaves ALPN out, as linkerd-tcp 0.1 did. */
+/**
+ * Chooses the first protocol of ours that the client offers. None leaves ALPN out, as linkerd-tcp 0.1 did, or, where
+ * `isStrict`, refuses the client (alert no_application_protocol, RFC 7301 §3.2).
+ */
 export function alpnChooser(
   protocols: readonly string[],
-): (socket: unknown, serverName: string, wire: Uint8Array) => string | false {
+  isStrict = false,
+): (socket: unknown, serverName: string, wire: Uint8Array) => string | false | undefined {
+  const otherwise = isStrict ? undefined : false;
   return (_socket, _serverName, wire) => {
     const offered = readAlpn(wire);
-    return protocols.find((protocol) => offered.includes(protocol)) ?? false;
+    return protocols.find((protocol) => offered.includes(protocol)) ?? otherwise;
   };
 }
 
@@ -100,10 +151,8 @@ export function readAlpn(wire: Uint8Array): readonly string[] {
   return names;
 }
 
-function contextOf(identity: IdentityPem): TlsContext {
-  return createTlsContext({
-    ...TLS_POLICY,
-    cert: identity.certificateChainPem,
-    key: identity.privateKeyPem,
-  });
+function contextOf(options: TlsContextOptions, identity: IdentityPem | undefined): TlsContext {
+  if (identity === undefined) return createTlsContext(options);
+  const { certificateChainPem: cert, privateKeyPem: key } = identity;
+  return createTlsContext({ ...options, cert, key });
 }

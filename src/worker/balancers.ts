@@ -4,6 +4,7 @@ import { Balancer, type BalancerSetup } from "../balancer/balancer.ts";
 import { Endpoint } from "../balancer/endpoint.ts";
 import { BalancerMetrics } from "../balancer/metrics.ts";
 import { createPickers } from "../balancer/pickers.ts";
+import { isTlsName } from "../config/rule-prefix.ts";
 import type { DestinationConfig } from "../config/types.ts";
 import { sameData } from "../lib/same-data.ts";
 import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
@@ -14,6 +15,7 @@ import { descriptorOf } from "../transport/bun.ts";
 import { ClientTls } from "../transport/client-tls.ts";
 import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
+import { RefusingConnector } from "../transport/refusing-connector.ts";
 import type {
   AddDestination,
   ConfigureDestination,
@@ -141,23 +143,18 @@ export class Balancers {
     const { clock, rng, hostName, onFault } = this.#parts;
     const place = (): number => placeOf(hostName(), path);
     const keeps = before !== undefined && sameData(before.config.loadBalancer, config.loadBalancer);
-    const tls =
-      config.tls === undefined
-        ? undefined
-        : this.#clientTls.options(config.tls.dnsName, config.tls.trustPem);
+    // What captures make of a name may be none.
+    const canConnect = config.tls === undefined || isTlsName(config.tls.dnsName);
+    const tls = config.tls && this.#clientTls.options(config.tls);
     return {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: keeps
         ? before.setup.pickers
         : createPickers(config.loadBalancer, { clock, rng, place }),
-      connector: new SocketConnector(
-        tls,
-        config.connectTimeoutMs,
-        clock,
-        onFault,
-        config.socketOptions,
-      ),
+      connector: canConnect
+        ? new SocketConnector(tls, config.connectTimeoutMs, clock, onFault, config.socketOptions)
+        : new RefusingConnector("dnsName is no host name"),
     };
   }
 

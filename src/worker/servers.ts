@@ -53,7 +53,7 @@ export class Servers {
   add(spec: ServerSpec, begin: () => Routing): void {
     const { clock, rng, logger, registry, onFault } = this.#parts;
     const { router, ip, port, tls: tlsConfig } = spec;
-    const tls = tlsConfig && createServerTls(tlsConfig);
+    const tls = tlsConfig && createServerTls(tlsConfig, clock.wallTime);
     const address = formatAddress({ ip, port });
     const admission = admissionOf(this.#parts, router, address, this.#overload);
     const setup = this.#setupOf(spec, begin(), tls, admission);
@@ -83,7 +83,8 @@ export class Servers {
     const entry = this.#byId.get(spec.server);
     if (entry === undefined) return;
     const { server, listener, metrics, admission } = entry;
-    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls);
+    const { wallTime } = this.#parts.clock;
+    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls, wallTime);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     entry.destination = spec.destination;
     const readsHeaders = setup.incoming !== undefined;
