@@ -63,13 +63,15 @@ export class ClientAuthCompiler {
     path: ConfigPath,
   ): readonly string[] {
     if (files === undefined) return [];
-    const crls = files.flatMap((file, index) => {
+    const lists = files.map((file, index) => {
       const at = [...path, "crls", index];
       const read = this.#files.crls(file, at);
       for (const crl of read) this.#check(crl, file, authorities, at);
       return read;
     });
-    this.#checkCovered(crls, authorities, [...path, "crls"]);
+    const crls = lists.flat();
+    const isComplete = lists.every((list) => list.length > 0);
+    if (isComplete) this.#checkCovered(crls, authorities, [...path, "crls"]);
     const pems = crls.map(({ pem }) => pem);
     const refusal = pems.length === 0 ? undefined : refusalOf({ crl: pems });
     if (refusal === undefined) return pems;
@@ -183,7 +185,7 @@ export function checkTlsNames(
     const { tls, healthCheck } = clientFor(client, dstName);
     const own = healthCheck?.tls === "none" ? undefined : healthCheck?.tls;
     for (const name of new Set([tls?.dnsName, own?.dnsName])) {
-      if (name === undefined || isTlsName(name)) continue;
+      if (name === undefined || name.includes("{") || isTlsName(name)) continue;
       const message = `dnsName is ${JSON.stringify(name)} for ${dstName}, which is no host name`;
       problems.error([...path, "client"], message);
     }

@@ -49,6 +49,8 @@ function readCrl(der: Uint8Array, pem: string): Crl | undefined {
   const algorithm = list?.enter(TAG.sequence)?.take(TAG.oid);
   const signature = list?.take(TAG.bitString);
   if (signed === undefined || algorithm === undefined || signature === undefined) return undefined;
+  // The first byte of a bit string counts the bits of its last one that are none.
+  if (signature.content[0] !== 0) return undefined;
   const body = new DerReader(signed.content);
   body.take(TAG.integer);
   body.take(TAG.sequence);
@@ -63,7 +65,6 @@ function readCrl(der: Uint8Array, pem: string): Crl | undefined {
       return subject !== undefined && sameBytes(subject, issuer.whole);
     },
     isSignedBy: ({ publicKey }) =>
-      // The first byte of a bit string counts the bits that are none.
       verified(algorithm.content, signed.whole, publicKey, signature.content.subarray(1)),
   };
 }

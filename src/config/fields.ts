@@ -79,7 +79,7 @@ export function prefix() {
 
 /** A prefix in which `*` may stand for a label, and `{name}` captures one. */
 export function rulePrefix() {
-  return checkedText("a prefix of paths such as /svc or /svc/{name}", (value) => {
+  return checkedText("a prefix of paths such as /svc", (value) => {
     if (!/[*{]/.test(value))
       return pathComplaint(value.length > 1 && value.endsWith("/") ? value.slice(0, -1) : value);
     const parsed = PathMatcher.parse(value);
