@@ -22,6 +22,8 @@ export async function makeCrl(
     entries: revoked.map(({ certPem }) => ({
       serialNumber: new X509Certificate(certPem).serialNumber,
       revocationDate: new Date(now - DAY_MS),
+      // Without one it writes an empty list of extensions, which is no DER.
+      reason: x509.X509CrlReason.keyCompromise,
     })),
   });
   // Its own label is not that of RFC 7468 §5.
