@@ -17,7 +17,7 @@ export async function makeCrl(
     issuer: ca.certificate.subject,
     thisUpdate: new Date(now + Math.min(-1, days - 1) * DAY_MS),
     nextUpdate: new Date(now + days * DAY_MS),
-    signingAlgorithm: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
     signingKey: signer.signingKey,
     entries: revoked.map(({ certPem }) => ({
       serialNumber: new X509Certificate(certPem).serialNumber,
