@@ -38,5 +38,6 @@ export function withCaptures(tls: ClientTlsConfig, captures: Captures): ClientTl
 
 /** Whether TLS can send and verify the name: what captures make of a template may be none. */
 export function isTlsName(name: string): boolean {
-  return readHost(name) !== undefined && canonicalIp(name) === undefined;
+  if (readHost(name) === undefined || canonicalIp(name) !== undefined) return false;
+  return !name.includes("..");
 }

@@ -47,6 +47,10 @@ describe("chooseIdentity", () => {
     ["", undefined],
     [".", undefined],
     ["*.example.com", "wildcard"],
+    ["\u00e9.example.com", undefined],
+    // The sign for kelvin, in lower case a k.
+    ["boo\u212a.example.com", undefined],
+    ["a b.example.com", undefined],
   ] as const) {
     test(`gives ${identity ?? "nothing"} for "${name}"`, () => {
       expect(choose(name)).toBe(identity);

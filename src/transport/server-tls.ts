@@ -110,12 +110,17 @@ function authorize(
   };
 }
 
+const ASCII = /^[!-~]+$/;
+
 /** Exact name first, then the wildcard for its parent (one label, RFC 6125 §6.4.3), else undefined. */
 export function chooseIdentity<Identity>(
   exact: ReadonlyMap<string, Identity>,
   wildcards: ReadonlyMap<string, Identity>,
   serverName: string,
 ): Identity | undefined {
+  // Names of hosts are ASCII. Others are spelt differently in different places, and lower case may make ASCII of them: the
+  // one that is asked about in the handshake must be the one that is judged after it.
+  if (!ASCII.test(serverName)) return undefined;
   const name = serverName.toLowerCase();
   const found = exact.get(name);
   if (found !== undefined) return found;
