@@ -3,6 +3,7 @@ import { Backoff } from "../lib/backoff.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { Cancel, Clock } from "../lib/clock.ts";
 import type { Rng } from "../lib/rng.ts";
+import { sameData } from "../lib/same-data.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { TlsOptions } from "../transport/bun.ts";
 import type { ConnectFailure, Connector } from "../transport/connector.ts";
@@ -385,7 +386,8 @@ function warmTarget({ settings, pickers }: BalancerSetup): number {
 
 function sameTls(a: TlsOptions | undefined, b: TlsOptions | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.secureContext === b.secureContext && a.serverName === b.serverName;
+  if (a.secureContext !== b.secureContext || a.serverName !== b.serverName) return false;
+  return sameData(a.ALPNProtocols, b.ALPNProtocols);
 }
 
 function mayBePicked({ weight, healthy, enabled }: EndpointCondition): boolean {

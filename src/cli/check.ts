@@ -11,6 +11,7 @@ import type {
   RouterConfig,
   ServerConfig,
 } from "../config/types.ts";
+import type { ServerTlsConfig } from "../config/tls-types.ts";
 import { formatAddress } from "../lib/address.ts";
 import { describeAccrual } from "./describe-accrual.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -110,7 +111,17 @@ function describeTls({ tls, routing }: ServerConfig): string {
   const names = tls.identities.map(({ serverName }) => serverName);
   if (tls.defaultIdentity !== undefined) names.push("any other name");
   const alpn = tls.alpnProtocols.length === 0 ? "" : `; ALPN ${tls.alpnProtocols.join(", ")}`;
-  return ` (TLS for ${names.join(", ")}${alpn})`;
+  return ` (TLS for ${names.join(", ")}${alpn}${describeClientAuth(tls)})`;
+}
+
+function describeClientAuth({ clientAuth, identities }: ServerTlsConfig): string {
+  const own = identities.some((identity) => identity.clientAuth !== undefined);
+  const others = own ? ", single names differ" : "";
+  if (clientAuth === undefined) return own ? "; clients of single names show certificates" : "";
+  const asked = clientAuth.required ? "need certificates" : "are asked for certificates";
+  const allowed =
+    clientAuth.allow === undefined ? "" : ` of ${clientAuth.allow.length} rules for names`;
+  return `; clients ${asked}${allowed}${others}`;
 }
 
 function describeDestination(path: string, router: RouterConfig): readonly string[] {
@@ -134,6 +145,7 @@ function describeClient(client: DestinationConfig): string {
   const trust = client.tls?.trustPem === undefined ? "the system's roots" : "its own roots";
   const parts = [
     client.tls === undefined ? "plain TCP" : `TLS as ${client.tls.dnsName} with ${trust}`,
+    ...(client.tls?.clientAuth === undefined ? [] : ["with its own certificate"]),
     `connect within ${time(client.connectTimeoutMs)}`,
     ...describeAccrual(client),
     `at most ${client.maxWaiters} waiting`,

@@ -1,9 +1,9 @@
 // Which client settings a destination gets: the rules that cover it, merged key by key.
-import { pathStartsWith } from "../naming/path.ts";
 import type { AccrualConfig, FailFastRule } from "./accrual-types.ts";
 import { DEFAULTS, limit, seconds } from "./defaults.ts";
 import { retryBudgetOf } from "./compile-retries.ts";
 import { isRoleCheck } from "./health-check.ts";
+import { capturesOf, withCaptures } from "./rule-prefix.ts";
 import { drain, socketOptions } from "./compile-sessions.ts";
 import type { ClientConfig, DestinationConfig } from "./types.ts";
 
@@ -37,8 +37,13 @@ export function clientFor(rules: ClientConfig, path: string): DestinationConfig 
   let chosen: AccrualConfig | undefined;
   let fast: FailFastRule = {};
   for (const { prefix, failFast, accrual, ...settings } of rules) {
-    if (!pathStartsWith(path, prefix)) continue;
+    const captures = capturesOf(prefix, path);
+    if (captures === undefined) continue;
     Object.assign(merged, settings);
+    const { tls, healthCheck } = settings;
+    if (tls !== undefined) merged.tls = withCaptures(tls, captures);
+    if (healthCheck?.tls !== undefined && healthCheck.tls !== "none")
+      merged.healthCheck = { ...healthCheck, tls: withCaptures(healthCheck.tls, captures) };
     if (accrual !== undefined) {
       chosen = accrual;
       fast = {};

@@ -25,7 +25,12 @@ export class HealthCompiler {
     this.#problems = problems;
   }
 
-  healthCheck(file: FileHealthCheck, path: ConfigPath): HealthCheckConfig {
+  /** `captured`: the names of the captures of the rule's prefix. */
+  healthCheck(
+    file: FileHealthCheck,
+    captured: readonly string[],
+    path: ConfigPath,
+  ): HealthCheckConfig {
     const D = DEFAULTS.healthCheck;
     const isRole = "role" in file && file.role !== "any";
     const { intervalMs, timeoutMs, fall, port, tls } = file;
@@ -41,7 +46,10 @@ export class HealthCompiler {
       port: port === 0 ? undefined : port,
       initially,
       onUnhealthy,
-      tls: tls === undefined || tls === "none" ? tls : this.#tls.client(tls, [...path, "tls"]),
+      tls:
+        tls === undefined || tls === "none"
+          ? tls
+          : this.#tls.client(tls, captured, [...path, "tls"]),
     };
   }
 

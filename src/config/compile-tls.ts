@@ -1,7 +1,8 @@
 // The TLS parts of the configuration: checks that certificates and keys fit together.
-import type * as NodeTls from "node:tls";
 import { readHost } from "../naming/endpoint-line.ts";
+import { checkPlaces, ClientAuthCompiler, minVersionOf } from "./compile-client-auth.ts";
 import type { PemFiles } from "./pem-files.ts";
+import { refusalOf } from "./tls-refusal.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import type { FileClientTls, FileIdentity, FileServerTls } from "./schema-tls.ts";
 import type {
@@ -15,39 +16,63 @@ import type {
 export class TlsCompiler {
   readonly #problems: ProblemList;
   readonly #files: PemFiles;
+  readonly #auth: ClientAuthCompiler;
 
   constructor(files: PemFiles, problems: ProblemList) {
     this.#files = files;
+    this.#auth = new ClientAuthCompiler(files, problems);
     this.#problems = problems;
   }
 
   server(tls: FileServerTls, path: ConfigPath): ServerTlsConfig {
     const defaultIdentity =
       tls.defaultIdentity && this.#identity(tls.defaultIdentity, [...path, "defaultIdentity"]);
+    const clientAuth = this.#auth.server(tls, path);
     const identities: NamedIdentity[] = [];
     for (const [name, identity] of Object.entries(tls.identities)) {
       const at = [...path, "identities", name];
       const serverName = this.#serverName(name, at, identities);
       const read = this.#identity(identity, at);
+      const own = this.#auth.identity(identity, clientAuth, at);
       if (serverName !== undefined && read !== undefined) {
-        identities.push({ serverName, identity: read });
+        identities.push({ serverName, identity: read, clientAuth: own });
       }
     }
     if (tls.defaultIdentity === undefined && Object.keys(tls.identities).length === 0) {
       this.#problems.lacking(path, "TLS needs an identity: give defaultIdentity or identities");
     }
-    const { alpnProtocols, handshakeTimeoutMs } = tls;
-    return { alpnProtocols, defaultIdentity, identities, handshakeTimeoutMs };
+    const { alpnProtocols, alpnMismatch, handshakeTimeoutMs } = tls;
+    if (alpnMismatch === "refuse" && alpnProtocols.length === 0) {
+      const message = "there are no alpnProtocols, so that nobody is refused for theirs";
+      this.#problems.warning([...path, "alpnMismatch"], message);
+    }
+    return {
+      ...{ alpnProtocols, defaultIdentity, identities, handshakeTimeoutMs, clientAuth },
+      alpnMismatch: alpnMismatch === "refuse" ? alpnMismatch : undefined,
+      minVersion: minVersionOf(tls, path, this.#problems),
+    };
   }
 
-  client(tls: FileClientTls, path: ConfigPath): ClientTlsConfig {
-    const trustPem = tls.trustCerts?.flatMap((file, index) =>
-      this.#files
-        .authorities(file, [...path, "trustCerts", index])
-        .map((certificate) => certificate.toString()),
+  /** `captured`: the names of the captures of the rule's prefix. */
+  client(tls: FileClientTls, captured: readonly string[], path: ConfigPath): ClientTlsConfig {
+    const trusted = tls.trustCerts?.flatMap((file, index) =>
+      this.#files.authorities(file, [...path, "trustCerts", index]),
     );
-    if (trustPem === undefined) this.#files.checkSystemRoots(path);
-    return { dnsName: tls.dnsName.toLowerCase(), trustPem };
+    if (trusted === undefined) this.#files.checkSystemRoots(path);
+    if (tls.crls !== undefined && trusted === undefined) {
+      const message = "crls are of authorities that the configuration names: give trustCerts";
+      this.#problems.lacking([...path, "crls"], message);
+    }
+    checkPlaces(tls.dnsName, captured, path, this.#problems);
+    return {
+      // Names of captures keep their case; what is captured is put into lower case.
+      dnsName: tls.dnsName.includes("{") ? tls.dnsName : tls.dnsName.toLowerCase(),
+      trustPem: trusted?.map((certificate) => certificate.toString()),
+      crlPem: tls.crls && this.#auth.crls(tls.crls, trusted ?? [], path),
+      clientAuth: tls.clientAuth && this.#identity(tls.clientAuth, [...path, "clientAuth"]),
+      alpnProtocols: tls.alpnProtocols.length === 0 ? undefined : tls.alpnProtocols,
+      minVersion: minVersionOf(tls, path, this.#problems),
+    };
   }
 
   #serverName(
@@ -93,21 +118,9 @@ export class TlsCompiler {
     const certificateChainPem = certificates.map((certificate) => certificate.toString()).join("");
     // One form for all keys, so that nothing further on depends on what the TLS library reads.
     const privateKeyPem = key.export({ type: "pkcs8", format: "pem" }).toString();
-    const refusal = refusalOf(certificateChainPem, privateKeyPem);
+    const refusal = refusalOf({ cert: certificateChainPem, key: privateKeyPem });
     if (refusal === undefined) return { certificateChainPem, privateKeyPem };
     this.#problems.error(path, `the TLS library refuses this certificate and key: ${refusal}`);
     return undefined;
-  }
-}
-
-/** What TLS itself has against an identity. A running proxy must not find that out when it has changed half of itself. */
-function refusalOf(cert: string, key: string): string | undefined {
-  // Loaded where there is something to try: it takes time and memory.
-  const { createSecureContext } = import.meta.require("node:tls") as typeof NodeTls;
-  try {
-    createSecureContext({ cert, key });
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
   }
 }

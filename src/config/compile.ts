@@ -17,6 +17,7 @@ import type { NamerConfig } from "./namer-types.ts";
 import { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import type { File, FileClient, FileConnector, FileRouter, FileServer } from "./schema.ts";
+import { namesIn } from "./rule-prefix.ts";
 import type { Surroundings } from "./surroundings.ts";
 import type { FileLoadBalancer } from "./schema-balancer.ts";
 import type {
@@ -161,7 +162,7 @@ class Compiler {
     const maxSize = hostConnectionPool?.maxSize;
     return {
       prefix,
-      ...(tls && { tls: this.#tls.client(tls, [...path, "tls"]) }),
+      ...(tls && { tls: this.#tls.client(tls, namesIn(prefix), [...path, "tls"]) }),
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs: limit(connectTimeoutMs) }),
       ...(maxWaiters !== undefined && { maxWaiters }),
       ...(minConnections !== undefined && { minConnections }),
@@ -179,7 +180,10 @@ class Compiler {
         ),
       }),
       ...(healthCheck && {
-        healthCheck: this.#health.healthCheck(healthCheck, [...path, "healthCheck"]),
+        healthCheck: this.#health.healthCheck(healthCheck, namesIn(prefix), [
+          ...path,
+          "healthCheck",
+        ]),
       }),
     };
   }

@@ -8,11 +8,13 @@ import type { PathTree } from "../naming/tree.ts";
 import { clientFor } from "./client-for.ts";
 import { checkPanic } from "./compile-accrual.ts";
 import { checkHealthChecks } from "./compile-health.ts";
+import { checkTlsNames } from "./compile-client-auth.ts";
 import { checkRetries } from "./compile-retries.ts";
 import { checkProxyProtocol } from "./compile-proxy-protocol.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import { mayLeadBelow, pathsOf, pathsOfAll } from "./route-paths.ts";
 import type { Config, InterpreterConfig, RouterConfig } from "./types.ts";
+import { capturesOf } from "./rule-prefix.ts";
 
 /** Notes what does not fit together. Paths are those of the file, which has the same shape. */
 export function checkAcross(config: Config, problems: ProblemList): void {
@@ -33,6 +35,7 @@ export function checkAcross(config: Config, problems: ProblemList): void {
     checkProxyProtocol(router, path, problems);
     checkPanic(router, path, problems);
     checkRetries(router, path, problems);
+    checkTlsNames(router, path, problems);
     checkHealthChecks(router, path, problems);
   });
 }
@@ -177,7 +180,8 @@ function checkPrefixes(router: RouterConfig, path: ConfigPath, problems: Problem
   router.client.forEach(({ prefix }, index) => {
     // "/" fits everything; without servers everything would be warned of.
     if (prefix === "/" || router.servers.length === 0) return;
-    if (router.servers.some((server) => mayLeadBelow(server, prefix, pathStartsWith))) return;
+    const fits = (whole: string, rule: string): boolean => capturesOf(rule, whole) !== undefined;
+    if (router.servers.some((server) => mayLeadBelow(server, prefix, fits))) return;
     const at = [...path, "client", "configs", index, "prefix"];
     problems.warning(at, `no dstName of this router is covered by ${prefix}`);
   });

@@ -5,6 +5,7 @@ import { formatCidr, parseCidr } from "../lib/cidr.ts";
 import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
 import { parseDtab } from "../naming/dtab.ts";
 import { parsePath } from "../naming/path.ts";
+import { PathMatcher } from "../naming/path-matcher.ts";
 import { redact } from "./problems.ts";
 
 /** A whole number. The error texts of all fields are completions of "expected …". */
@@ -74,6 +75,16 @@ export function prefix() {
   return checkedText("a prefix of paths such as /svc", (value) =>
     pathComplaint(value.length > 1 && value.endsWith("/") ? value.slice(0, -1) : value),
   );
+}
+
+/** A prefix in which `*` may stand for a label, and `{name}` captures one. */
+export function rulePrefix() {
+  return checkedText("a prefix of paths such as /svc", (value) => {
+    if (!/[*{]/.test(value))
+      return pathComplaint(value.length > 1 && value.endsWith("/") ? value.slice(0, -1) : value);
+    const parsed = PathMatcher.parse(value);
+    return parsed.ok ? undefined : `column ${parsed.column} of it: ${parsed.message}`;
+  });
 }
 
 /** The path of a PEM file. */

@@ -34,8 +34,10 @@ export function checkSecurity(
   };
 }
 
-/** The settings without passwords: for those who only act on what checks have found. */
+/** The settings without passwords and keys: for those who only act on what checks have found. */
 export function withoutSecrets(health: HealthCheckConfig): HealthCheckConfig {
-  const { check } = health;
-  return "password" in check ? { ...health, check: { ...check, password: undefined } } : health;
+  const { check, tls } = health;
+  const own = tls === undefined || tls === "none" ? tls : { ...tls, clientAuth: undefined };
+  const bare = { ...health, tls: own };
+  return "password" in check ? { ...bare, check: { ...check, password: undefined } } : bare;
 }

@@ -231,5 +231,5 @@ describe("any input", () => {
       fc.property(document, (data) => isResult(JSON.stringify(data))),
       { numRuns: 300 },
     );
-  });
+  }, 30_000);
 });

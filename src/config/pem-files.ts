@@ -1,5 +1,6 @@
 // Certificates and keys in files that a configuration names: read, checked, and every fault told at its place.
 import type { KeyObject, X509Certificate } from "node:crypto";
+import { type Crl, readCrls } from "./crl.ts";
 import { type Pem, readCertificates, readPrivateKey } from "./pem.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import { resolvePath, type Surroundings, whyUnreadable } from "./surroundings.ts";
@@ -28,6 +29,16 @@ export class PemFiles {
       this.warnOfDates(first, file, path);
     }
     return certificates;
+  }
+
+  /** The lists of revoked certificates of a file; none when an error was noted at `path`. */
+  crls(file: string, path: ConfigPath): readonly Crl[] {
+    return this.#read(file, path, readCrls) ?? [];
+  }
+
+  /** Milliseconds since 1970 for which certificates are judged. */
+  get nowMs(): number {
+    return this.#around.nowMs;
   }
 
   /** Notes an error at `path` when the system's roots, which are to be trusted, cannot be used. */

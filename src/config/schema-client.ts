@@ -61,8 +61,10 @@ export const client = z
                 z.strictObject(
                   {
                     prefix: field
-                      .prefix()
-                      .describe("Destinations these settings are for: this path and those below."),
+                      .rulePrefix()
+                      .describe(
+                        "Destinations these settings are for: this path and those below. `*` is any label, `{name}` one that `tls.dnsName` may use.",
+                      ),
                     ...connector,
                   },
                   OBJECT,

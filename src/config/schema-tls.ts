@@ -2,21 +2,27 @@
 import { z } from "zod";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
+import {
+  clientPolicyKeys,
+  hostTemplate,
+  identityAuthKeys,
+  serverAuthKeys,
+} from "./schema-client-auth.ts";
 
 const OBJECT = { error: "an object" };
 
-const identity = z.strictObject(
-  {
-    certs: z
-      .array(field.pemFile(), { error: "a list of PEM files" })
-      .min(1, { error: "a list of at least one PEM file" })
-      .describe("PEM files of the certificate chain, put together in order, leaf first."),
-    privateKey: field
-      .pemFile()
-      .describe("PEM file of the key: PKCS#8, PKCS#1 or EC (SEC1), not encrypted."),
-  },
-  OBJECT,
-);
+const identityKeys = {
+  certs: z
+    .array(field.pemFile(), { error: "a list of PEM files" })
+    .min(1, { error: "a list of at least one PEM file" })
+    .describe("PEM files of the certificate chain, put together in order, leaf first."),
+  privateKey: field
+    .pemFile()
+    .describe("PEM file of the key: PKCS#8, PKCS#1 or EC (SEC1), not encrypted."),
+};
+
+const identity = z.strictObject(identityKeys, OBJECT);
+const namedIdentity = z.strictObject({ ...identityKeys, ...identityAuthKeys }, OBJECT);
 
 /** TLS of a server. */
 export const serverTls = z
@@ -35,13 +41,14 @@ export const serverTls = z
         .optional()
         .describe("Shown to clients that ask for no name, or for one that is not in `identities`."),
       identities: z
-        .record(z.string(), identity, { error: "an object from names to identities" })
+        .record(z.string(), namedIdentity, { error: "an object from names to identities" })
         .default({})
         .describe("Identities by the name a client asks for: exact, or `*.example.com`."),
       handshakeTimeoutMs: field
         .duration("milliseconds", 1)
         .default(DEFAULTS.serverTls.handshakeTimeoutMs)
         .describe("Longest time for a TLS handshake with a client."),
+      ...serverAuthKeys,
     },
     OBJECT,
   )
@@ -51,14 +58,16 @@ export const serverTls = z
 export const clientTls = z
   .strictObject(
     {
-      dnsName: field
-        .hostName()
-        .describe("Name sent to endpoints as SNI, for which their certificate must be valid."),
+      dnsName: hostTemplate().describe(
+        "Name sent to endpoints as SNI, for which their certificate must be valid. May hold captures of the prefix: `{name}.example.com`.",
+      ),
       trustCerts: z
         .array(field.pemFile(), { error: "a list of PEM files" })
         .min(1, { error: "a list of at least one PEM file, or no such key for the system's roots" })
         .optional()
         .describe("PEM files of the authorities that are trusted; the system's when absent."),
+      clientAuth: identity.optional().describe("Shown to endpoints that ask for a certificate."),
+      ...clientPolicyKeys,
     },
     OBJECT,
   )

@@ -10,12 +10,35 @@ export interface ServerTlsConfig {
   readonly identities: readonly NamedIdentity[];
   /** Longest time for a handshake. */
   readonly handshakeTimeoutMs: number;
+  /** Clients that offer protocols, none of them ours, are refused; undefined: they are served without one. */
+  readonly alpnMismatch?: "refuse" | undefined;
+  /** Undefined: 1.2. */
+  readonly minVersion?: TlsMinVersion | undefined;
+  /** Undefined: clients are not asked for certificates. */
+  readonly clientAuth?: ClientAuthConfig | undefined;
+}
+
+/** The oldest version that is spoken. */
+export type TlsMinVersion = "1.2" | "1.3";
+
+/** What is asked of certificates of clients. */
+export interface ClientAuthConfig {
+  /** Else whoever has none is served. */
+  readonly required: boolean;
+  /** PEM certificates of those who vouch for clients. */
+  readonly trustPem: readonly string[];
+  /** PEM lists of revoked certificates; empty: none is asked. */
+  readonly crlPem: readonly string[];
+  /** Rules of lib/name-rule.ts; undefined: every verified certificate is good. */
+  readonly allow: readonly string[] | undefined;
 }
 
 export interface NamedIdentity {
   /** Lower case; may begin with `*.`. */
   readonly serverName: string;
   readonly identity: IdentityConfig;
+  /** In place of the server's; undefined: as the server. */
+  readonly clientAuth?: ClientAuthConfig | "none" | undefined;
 }
 
 /** A certificate chain with its key, read from files. */
@@ -28,8 +51,16 @@ export interface IdentityConfig {
 
 /** TLS with the endpoints of a destination. */
 export interface ClientTlsConfig {
-  /** The name sent as SNI and verified. */
+  /** The name sent as SNI and verified; in a rule with places for captures of its prefix, such as `{name}`. */
   readonly dnsName: string;
   /** PEM certificates that are trusted; undefined for the system's roots. */
   readonly trustPem: readonly string[] | undefined;
+  /** PEM lists of revoked certificates; undefined: none is asked. */
+  readonly crlPem?: readonly string[] | undefined;
+  /** Shown to endpoints that ask for a certificate. */
+  readonly clientAuth?: IdentityConfig | undefined;
+  /** Offered to endpoints, in the order of preference. */
+  readonly alpnProtocols?: readonly string[] | undefined;
+  /** Undefined: 1.2. */
+  readonly minVersion?: TlsMinVersion | undefined;
 }

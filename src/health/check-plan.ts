@@ -1,5 +1,6 @@
 // How checks of one kind are made: everything that all addresses with the same settings share.
 import { checkSecurity } from "../config/health-check.ts";
+import { isTlsName } from "../config/rule-prefix.ts";
 import type { HealthCheckConfig } from "../config/health-types.ts";
 import type { DestinationConfig } from "../config/types.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -8,6 +9,7 @@ import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import type { ClientTls } from "../transport/client-tls.ts";
 import { createClientUpgrade, type StartClientTls } from "../transport/client-upgrade.ts";
 import { type Connector, SocketConnector } from "../transport/connector.ts";
+import { RefusingConnector } from "../transport/refusing-connector.ts";
 import type { OnFault } from "../transport/listener.ts";
 import type { DialogueFactory } from "./dialogue.ts";
 import { exchangeDialogues } from "./dialogues/exchange.ts";
@@ -59,7 +61,7 @@ export async function makePlan(
   { clock, clientTls, onFault }: PlanParts,
 ): Promise<CheckPlan> {
   const { tls, asksForTls, proxyProtocol } = checkSecurity(health, client);
-  const options = tls && clientTls.options(tls.dnsName, tls.trustPem);
+  const options = tls && clientTls.options(tls);
   const direct = asksForTls ? undefined : options;
   const { check } = health;
   return {
@@ -69,7 +71,10 @@ export async function makePlan(
     rise: health.rise,
     fall: health.fall,
     // The deadline of the whole check is the only one.
-    connector: new SocketConnector(direct, Number.POSITIVE_INFINITY, clock, onFault),
+    connector:
+      tls === undefined || isTlsName(tls.dnsName)
+        ? new SocketConnector(direct, Number.POSITIVE_INFINITY, clock, onFault)
+        : new RefusingConnector("dnsName is no host name"),
     preamble: proxyProtocol && probeHeader(proxyProtocol),
     newDialogue: await dialoguesOf(health, tls?.dnsName, asksForTls),
     startTls: asksForTls && options ? createClientUpgrade(options, onFault) : undefined,

@@ -30,6 +30,9 @@ export const CLOSE_REASONS = {
   source_limit: failure("More connections at a time than the client's network or source may have."),
   overload: failure("The process bore too much to serve one more connection."),
   handshake_failed: failure("The TLS handshake with the client failed."),
+  client_not_allowed: failure(
+    "The client's certificate is good, and no rule of clientAuth.allow is for its names.",
+  ),
   handshake_timeout: timeout("The TLS handshake with the client took too long."),
   not_tls: failure(
     "The client's first bytes are no TLS, or no hello, on a server that passes TLS on.",

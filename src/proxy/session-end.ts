@@ -1,13 +1,21 @@
 // Why a session is over, and how its connection to the endpoint ended.
 import type { Unanswered } from "../balancer/connection.ts";
+import type { Logger } from "../telemetry/log.ts";
 import type { CloseReason } from "./close-reason.ts";
 import type { SessionSettings } from "./session-context.ts";
 import type { Side } from "./side.ts";
 import type { SessionState } from "./session-facts.ts";
 
-/** Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. */
-export function resetReason(error: Error, byClient: boolean): CloseReason {
+/**
+ * Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. What TLS has
+ * against its peer, or the peer against us, is only told here, and is logged.
+ */
+export function resetReason(error: Error, byClient: boolean, log: Logger): CloseReason {
   const code = "code" in error ? error.code : undefined;
+  if (code === "EPROTO") {
+    const side = byClient ? "client" : "endpoint";
+    log.debug("TLS failed after the handshake", () => ({ side, detail: error.message }));
+  }
   // Linux tells the last ICMP error where there was one, else that time is over.
   const isLost = code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH";
   if (isLost) return byClient ? "client_lost" : "upstream_lost";

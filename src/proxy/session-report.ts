@@ -1,5 +1,6 @@
 // What is counted and logged of a session.
 import { formatAddress } from "../lib/address.ts";
+import { ClientRefused } from "../transport/client-auth.ts";
 import type { CloseReason } from "./close-reason.ts";
 import { idText } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
@@ -24,6 +25,10 @@ export function reportHandshake(
   if (failure === undefined) return undefined;
   // Port scans and health checks connect and leave: no failure of TLS.
   if ("code" in failure && failure.code === "ECONNRESET") return "client_left";
+  if (failure instanceof ClientRefused && failure.code === "CLIENT_NOT_ALLOWED") {
+    log.debug("client not allowed", () => ({ detail: failure.message }));
+    return "client_not_allowed";
+  }
   metrics.handshakeFailures?.add(1);
   log.debug("TLS handshake failed", () => ({ detail: failure.message }));
   return "handshake_failed";

@@ -313,7 +313,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    this.#linger(resetReason(error, byClient));
+    this.#linger(resetReason(error, byClient, this.context.log));
     other.reset();
   }
 

@@ -20,7 +20,8 @@ export interface ListenHandlers {
   /** Chooses the certificate by server name; undefined leaves the listener's own, an Error refuses. */
   serverName?(data: unknown, name: string, socket: Socket): TlsContext | undefined | Error;
   /** Chooses the application protocol from the client's list in wire form; false for none. */
-  alpnCallback?(socket: Socket, serverName: string, wire: Uint8Array): string | false;
+  /** The same, where undefined refuses the client: alert no_application_protocol. */
+  alpnCallback?(socket: Socket, serverName: string, wire: Uint8Array): string | false | undefined;
 }
 
 /**
@@ -37,6 +38,8 @@ export interface TlsOptions {
   readonly ciphers?: string;
   readonly minVersion?: number;
   readonly ecdhCurve?: string;
+  /** Protocols that a client offers, in wire form: see `alpnWire` in client-tls.ts. */
+  readonly ALPNProtocols?: Uint8Array;
 }
 
 /** A listening socket of this thread. */
@@ -168,15 +171,26 @@ export function socketEnds(
 /** The outcome is told through the handlers; the promise only repeats it. */
 function ignore(): void {}
 
-/** Parses PEM texts into a context. Throws OpenSSL's error when they do not fit together. */
-export function createTlsContext(options: {
+/** What a context is made of, named as node:tls names it. */
+export interface TlsContextOptions {
   readonly key?: string;
   readonly cert?: string;
   readonly ca?: readonly string[];
+  /** Lists of revoked certificates. Then every certificate of a chain, the root too, needs one of its issuer. */
+  readonly crl?: readonly string[];
+  /** Whether what is in `ca` is trusted as it is, although it may not be a root. */
+  readonly allowPartialTrustChain?: boolean;
+  /** Servers: a certificate is asked for, and, unless `rejectUnauthorized` is false, needed. */
+  readonly requestCert?: boolean;
+  readonly rejectUnauthorized?: boolean;
   readonly ciphers?: string;
+  readonly sigalgs?: string;
   readonly minVersion?: string;
   readonly ecdhCurve?: string;
-}): TlsContext {
+}
+
+/** Parses PEM texts into a context. Throws OpenSSL's error when they do not fit together. */
+export function createTlsContext(options: TlsContextOptions): TlsContext {
   // Loaded on first use: node:tls takes 1.7 to 3 MB of private memory. A proxy without TLS can do without, and so can
   // one with a certificate that goes by no name (server-tls.ts).
   const { createSecureContext } = import.meta.require("node:tls") as typeof NodeTls;

@@ -8,6 +8,7 @@ import {
 } from "./bun.ts";
 import type { OnFault } from "./listener.ts";
 import type { HandshakeOwner, Socket } from "./socket.ts";
+import { endBroken } from "./socket-error.ts";
 
 /** Begins TLS on a connected socket and answers the one that takes its place; the owner is told of the outcome. */
 export type StartClientTls = (plain: Socket, owner: HandshakeOwner) => Socket;
@@ -18,8 +19,7 @@ export function createClientUpgrade(tls: TlsOptions, onFault: OnFault): StartCli
     ...ownerHandlers,
     open() {},
     error(socket, error) {
-      onFault(error);
-      socket.terminate();
+      endBroken(socket, error, onFault);
     },
     handshake(socket, ok, error) {
       (socket.data as HandshakeOwner).onHandshake(handshakeFailure(ok, error));

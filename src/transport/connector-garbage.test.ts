@@ -31,7 +31,7 @@ test.skipIf(!has("python3"))(
       for await (const bytes of endpoint.stdout) said += new TextDecoder().decode(bytes);
     })();
     await until("it listens", () => said.includes("\n"));
-    const tls = new ClientTls().options("web.test", undefined);
+    const tls = new ClientTls().options({ dnsName: "web.test", trustPem: undefined });
     const connector = new SocketConnector(tls, 30_000, systemClock, (fault) => {
       throw fault;
     });

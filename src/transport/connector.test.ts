@@ -86,7 +86,7 @@ async function outcome(made: SocketConnector, target: ConnectTarget): Promise<Ob
 }
 
 function trusting(authority: Ca, name = "web.test"): TlsOptions {
-  return new ClientTls().options(name, [authority.certPem]);
+  return new ClientTls().options({ dnsName: name, trustPem: [authority.certPem] });
 }
 
 async function probe(
@@ -183,7 +183,10 @@ describe("a failure is told as", () => {
   });
 
   test("refused where nothing listens, with TLS too", async () => {
-    const made = connector(5_000, new ClientTls().options("web.test", [ca.certPem]));
+    const made = connector(
+      5_000,
+      new ClientTls().options({ dnsName: "web.test", trustPem: [ca.certPem] }),
+    );
     const { outcomes } = await outcome(made, local(await freePort()));
     expect(outcomes).toEqual(["refused"]);
   });

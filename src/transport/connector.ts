@@ -15,6 +15,7 @@ import {
 import { libc, type SocketAddress, socketAddress } from "./libc.ts";
 import type { OnFault } from "./listener.ts";
 import type { Socket, SocketOwner } from "./socket.ts";
+import { endBroken } from "./socket-error.ts";
 import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
 /**
@@ -96,8 +97,7 @@ export class SocketConnector implements Connector {
         socket.data.onOpen(socket);
       },
       error(socket, error) {
-        onFault(error);
-        socket.terminate();
+        endBroken(socket, error, onFault);
       },
       connectError(socket, error) {
         socket.data.fail("refused", error.message);

@@ -23,7 +23,7 @@ beforeAll(async () => {
   ca = await makeCa();
   const { certPem, keyPem } = await issue(ca, { names: ["web.test"] });
   const defaultIdentity = { certificateChainPem: certPem, privateKeyPem: keyPem };
-  tls = createServerTls({ alpnProtocols: [], defaultIdentity, identities: [] });
+  tls = createServerTls({ alpnProtocols: [], defaultIdentity, identities: [] }, Date.now);
 });
 
 afterAll(async () => {
@@ -228,11 +228,10 @@ withPeer("an identity that OpenSSL refuses is told, and nothing is accepted", as
   const { certPem } = await issue(ca, { names: ["web.test"] });
   const { keyPem } = await issue(ca, { names: ["web.test"] });
   const identity = { certificateChainPem: certPem, privateKeyPem: keyPem };
-  const refused = createServerTls({
-    alpnProtocols: [],
-    defaultIdentity: identity,
-    identities: [],
-  });
+  const refused = createServerTls(
+    { alpnProtocols: [], defaultIdentity: identity, identities: [] },
+    Date.now,
+  );
   const told: Error[] = [];
   const made = listener(bindHere(), { tls: refused, onFault: (error) => told.push(error) });
   expect([made.resume(), made.accepting]).toEqual([false, false]);

@@ -12,6 +12,7 @@ import { BACKLOG } from "./bind.ts";
 import { libc } from "./libc.ts";
 import type { ServerTls } from "./server-tls.ts";
 import type { Accept } from "./socket.ts";
+import { endBroken, type OnFault } from "./socket-error.ts";
 import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
 /** Where a worker listens: on a shared descriptor, or, where descriptors can't be copied, on an address of its own. */
@@ -23,8 +24,7 @@ export interface ListenTarget {
   readonly socketOptions?: SocketOptions;
 }
 
-/** What went wrong inside a handler: a defect of ours, which costs one connection. */
-export type OnFault = (error: Error) => void;
+export type { OnFault } from "./socket-error.ts";
 
 /** A listening socket of one worker. Listens from `resume` on. */
 export class Listener {
@@ -119,8 +119,7 @@ export class Listener {
         socket.data = accept(socket);
       },
       error(socket, error) {
-        onFault(error);
-        socket.terminate();
+        endBroken(socket, error, onFault);
       },
       ...(tls === undefined ? {} : { handshake: onServerHandshake, ...tls.callbacks }),
     };

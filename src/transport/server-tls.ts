@@ -1,5 +1,15 @@
 // TLS on accepted connections: which identity a client sees, which application protocol is chosen, what is allowed.
-import { createTlsContext, type ListenHandlers, type TlsContext, type TlsOptions } from "./bun.ts";
+import {
+  createTlsContext,
+  type ListenHandlers,
+  onServerHandshake,
+  type TlsContext,
+  type TlsOptions,
+} from "./bun.ts";
+import { ClientAuth, type ClientAuthSettings } from "./client-auth.ts";
+import { askedName, setVerifyMode } from "./peer-certificate.ts";
+import type { HandshakeOwner } from "./socket.ts";
+import { tlsPolicy, type TlsMinVersion } from "./tls-policy.ts";
 
 /** TLS of a listener. */
 export interface ServerTls {
@@ -10,7 +20,7 @@ export interface ServerTls {
   readonly first: TlsOptions;
   /** With a context, which all that come after share, and with it the keys of session tickets. */
   readonly shared: () => TlsOptions;
-  readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback">;
+  readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback" | "handshake">;
 }
 
 /** A certificate chain (leaf first) and its key, in PEM. */
@@ -24,59 +34,104 @@ export interface ServerTlsSettings {
   readonly alpnProtocols: readonly string[];
   readonly defaultIdentity: IdentityPem | undefined;
   /** Names are lower case, exact or `*.example.com`. */
-  readonly identities: readonly { readonly serverName: string; readonly identity: IdentityPem }[];
+  readonly identities: readonly NamedIdentityPem[];
+  /** A client that offers protocols, none of them ours, is refused; undefined: it is served without one. */
+  readonly alpnMismatch?: "refuse" | undefined;
+  /** Default: 1.2. */
+  readonly minVersion?: TlsMinVersion | undefined;
+  /** Undefined: clients are not asked for certificates. */
+  readonly clientAuth?: ClientAuthSettings | undefined;
 }
 
-// TLS 1.2 only with ephemeral keys and authenticated encryption (RFC 9325 §4.2); TLS 1.3 knows nothing else.
-const CIPHERS = [
-  "ECDHE-ECDSA-AES128-GCM-SHA256",
-  "ECDHE-RSA-AES128-GCM-SHA256",
-  "ECDHE-ECDSA-AES256-GCM-SHA384",
-  "ECDHE-RSA-AES256-GCM-SHA384",
-  "ECDHE-ECDSA-CHACHA20-POLY1305",
-  "ECDHE-RSA-CHACHA20-POLY1305",
-].join(":");
+export interface NamedIdentityPem {
+  readonly serverName: string;
+  readonly identity: IdentityPem;
+  /** In place of that of the server. */
+  readonly clientAuth?: ClientAuthSettings | "none" | undefined;
+}
 
-/** What is allowed in a handshake, on either side. */
-export const TLS_POLICY = {
-  ciphers: CIPHERS,
-  minVersion: "TLSv1.2",
-  ecdhCurve: "X25519MLKEM768:X25519:P-256:P-384",
-} as const;
+/** An identity with what clients are asked for that it is shown to. */
+interface Shown {
+  readonly context: TlsContext;
+  readonly auth: ClientAuth | undefined;
+}
 
-/** TLS_POLICY.minVersion as it is written in a handshake: what Bun wants where there is no context. */
-const TLS_1_2 = 0x303;
+/** Versions as they are written in a handshake: what Bun wants where there is no context. */
+const VERSION_NUMBERS: Readonly<Record<TlsMinVersion, number>> = { "1.2": 0x303, "1.3": 0x304 };
 
-/** Parses the identities. Throws OpenSSL's error for those that do not fit, the only one excepted: see `first`. */
-export function createServerTls(settings: ServerTlsSettings): ServerTls {
-  const exact = new Map<string, TlsContext>();
-  const wildcards = new Map<string, TlsContext>();
-  for (const { serverName, identity } of settings.identities) {
-    const context = contextOf(identity);
-    if (serverName.startsWith("*.")) wildcards.set(serverName.slice(1), context);
-    else exact.set(serverName, context);
+/**
+ * Parses the identities. Throws OpenSSL's error for those that do not fit, the only one excepted: see `first`. `wallTime`:
+ * milliseconds since 1970.
+ */
+export function createServerTls(settings: ServerTlsSettings, wallTime: () => number): ServerTls {
+  const { defaultIdentity, identities, alpnProtocols, alpnMismatch, minVersion } = settings;
+  const policy = tlsPolicy(minVersion);
+  const authOf = (asked: ClientAuthSettings | undefined): ClientAuth | undefined =>
+    asked && new ClientAuth(asked, wallTime);
+  const contextOf = (identity: IdentityPem | undefined, auth: ClientAuth | undefined): TlsContext =>
+    createTlsContext({ ...policy, ...(identity && pemOf(identity)), ...auth?.contextOptions });
+  const exact = new Map<string, Shown>();
+  const wildcards = new Map<string, Shown>();
+  for (const { serverName, identity, clientAuth } of identities) {
+    const auth = clientAuth === "none" ? undefined : authOf(clientAuth ?? settings.clientAuth);
+    const shown = { context: contextOf(identity, auth), auth };
+    if (serverName.startsWith("*.")) wildcards.set(serverName.slice(1), shown);
+    else exact.set(serverName, shown);
   }
-  const fallback = settings.defaultIdentity;
+  const find = (name: string): Shown | undefined => chooseIdentity(exact, wildcards, name);
+  const otherwise = { auth: authOf(settings.clientAuth) };
   let options: TlsOptions | undefined;
-  const shared = (): TlsOptions => {
-    // A listener needs a context; one without a certificate refuses clients that no identity fits.
-    const make = (): TlsContext =>
-      fallback === undefined ? createTlsContext(TLS_POLICY) : contextOf(fallback);
-    options ??= { secureContext: make() };
-    return options;
-  };
-  const serverName = (_data: unknown, name: string): TlsContext | undefined =>
-    chooseIdentity(exact, wildcards, name);
-  const { alpnProtocols } = settings;
+  // A listener needs a context; one without a certificate refuses clients that no identity fits.
+  const shared = (): TlsOptions =>
+    (options ??= { secureContext: contextOf(defaultIdentity, otherwise.auth) });
+  const isPlain = identities.length === 0 && otherwise.auth === undefined;
   return {
-    first: settings.identities.length > 0 || !fallback ? shared() : optionsOf(fallback),
+    first:
+      isPlain && defaultIdentity !== undefined
+        ? { ...policy, minVersion: VERSION_NUMBERS[minVersion ?? "1.2"], ...pemOf(defaultIdentity) }
+        : shared(),
     shared,
     callbacks: {
-      ...(settings.identities.length === 0 ? {} : { serverName }),
-      ...(alpnProtocols.length === 0 ? {} : { alpnCallback: alpnChooser(alpnProtocols) }),
+      ...(identities.length > 0 && { serverName: identityChooser(find, asksAnybody(settings)) }),
+      ...(alpnProtocols.length > 0 && {
+        alpnCallback: alpnChooser(alpnProtocols, alpnMismatch === "refuse"),
+      }),
+      ...(asksAnybody(settings) && {
+        handshake: authorize((name) => (find(name) ?? otherwise).auth),
+      }),
     },
   };
 }
+
+function asksAnybody({ clientAuth, identities }: ServerTlsSettings): boolean {
+  return [{ clientAuth }, ...identities].some((one) => typeof one.clientAuth === "object");
+}
+
+function identityChooser(
+  find: (name: string) => Shown | undefined,
+  asks: boolean,
+): NonNullable<ListenHandlers["serverName"]> {
+  return (_data, name, socket) => {
+    const shown = find(name);
+    if (shown === undefined) return undefined;
+    // The mode is the listener's, whatever the context says.
+    if (asks) setVerifyMode(socket, shown.auth !== undefined, shown.auth?.required ?? false);
+    return shown.context;
+  };
+}
+
+/** Has a handshake's outcome judged by what was asked of the client. Its name is what it was when that was decided. */
+function authorize(
+  authFor: (serverName: string) => ClientAuth | undefined,
+): NonNullable<ListenHandlers["handshake"]> {
+  return (socket, ok, error) => {
+    const auth = authFor(askedName(socket));
+    if (auth === undefined) return onServerHandshake(socket, ok, error);
+    (socket.data as HandshakeOwner).onHandshake(auth.refusal(socket, ok, error));
+  };
+}
+
+const ASCII = /^[!-~]+$/;
 
 /** Exact name first, then the wildcard for its parent (one label, RFC 6125 §6.4.3), else undefined. */
 export function chooseIdentity<Identity>(
@@ -84,6 +139,9 @@ export function chooseIdentity<Identity>(
   wildcards: ReadonlyMap<string, Identity>,
   serverName: string,
 ): Identity | undefined {
+  // Names of hosts are ASCII. Others are spelt differently in different places, and lower case may make ASCII of them: the
+  // one that is asked about in the handshake must be the one that is judged after it.
+  if (!ASCII.test(serverName)) return undefined;
   const name = serverName.toLowerCase();
   const found = exact.get(name);
   if (found !== undefined) return found;
@@ -91,13 +149,18 @@ export function chooseIdentity<Identity>(
   return dot <= 0 ? undefined : wildcards.get(name.slice(dot));
 }
 
-/** Chooses the first protocol of ours that the client offers; none leaves ALPN out, as linkerd-tcp 0.1 did. */
+/**
+ * Chooses the first protocol of ours that the client offers. None leaves ALPN out, as linkerd-tcp 0.1 did, or, where
+ * `isStrict`, refuses the client (alert no_application_protocol, RFC 7301 §3.2).
+ */
 export function alpnChooser(
   protocols: readonly string[],
-): (socket: unknown, serverName: string, wire: Uint8Array) => string | false {
+  isStrict = false,
+): (socket: unknown, serverName: string, wire: Uint8Array) => string | false | undefined {
+  const otherwise = isStrict ? undefined : false;
   return (_socket, _serverName, wire) => {
     const offered = readAlpn(wire);
-    return protocols.find((protocol) => offered.includes(protocol)) ?? false;
+    return protocols.find((protocol) => offered.includes(protocol)) ?? otherwise;
   };
 }
 
@@ -112,15 +175,6 @@ export function readAlpn(wire: Uint8Array): readonly string[] {
     at = end;
   }
   return names;
-}
-
-function contextOf(identity: IdentityPem): TlsContext {
-  return createTlsContext({ ...TLS_POLICY, ...pemOf(identity) });
-}
-
-/** The same without a context. */
-function optionsOf(identity: IdentityPem): TlsOptions {
-  return { ...TLS_POLICY, minVersion: TLS_1_2, ...pemOf(identity) };
 }
 
 /** Nobody is verified, but Bun reads all the roots that it knows where it is given none: 1.5 MB of private memory. */

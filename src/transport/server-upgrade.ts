@@ -3,6 +3,7 @@ import { type ListenHandlers, onServerHandshake, ownerHandlers, upgrade } from "
 import type { OnFault } from "./listener.ts";
 import type { ServerTls } from "./server-tls.ts";
 import type { HandshakeOwner, Socket } from "./socket.ts";
+import { endBroken } from "./socket-error.ts";
 
 /**
  * Begins TLS on an accepted socket and answers the one that takes its place; `read` is what was read of the client's
@@ -16,8 +17,7 @@ export function createStartTls(tls: ServerTls, onFault: OnFault): StartTls {
     ...ownerHandlers,
     open() {},
     error(socket, error) {
-      onFault(error);
-      socket.terminate();
+      endBroken(socket, error, onFault);
     },
     handshake: onServerHandshake,
     ...tls.callbacks,

@@ -28,7 +28,7 @@ beforeAll(async () => {
   ca = await makeCa();
   web = await issue(ca, { names: ["web.test"] });
   const defaultIdentity = { certificateChainPem: web.certPem, privateKeyPem: web.keyPem };
-  const tls = createServerTls({ alpnProtocols: ["h2"], defaultIdentity, identities: [] });
+  const tls = createServerTls({ alpnProtocols: ["h2"], defaultIdentity, identities: [] }, Date.now);
   startTls = createStartTls(tls, (error) => expect(error).toBeUndefined());
 });
 
@@ -105,7 +105,7 @@ class Observer implements ConnectObserver {
 
 /** Connects with a preamble before TLS. */
 function connect(port: number, { name = "web.test", timeoutMs = 5_000 } = {}) {
-  const tls = new ClientTls().options(name, [ca.certPem]);
+  const tls = new ClientTls().options({ dnsName: name, trustPem: [ca.certPem] });
   const connector = new SocketConnector(tls, timeoutMs, systemClock, (error) =>
     expect(error).toBeUndefined(),
   );

@@ -5,6 +5,7 @@ import { BalancerMetrics } from "../balancer/metrics.ts";
 import { p2cPickers } from "../balancer/p2c.ts";
 import type { Pickers } from "../balancer/pickers.ts";
 import type { DestinationConfig, LoadBalancerConfig } from "../config/types.ts";
+import { isTlsName } from "../config/rule-prefix.ts";
 import { sameData } from "../lib/same-data.ts";
 import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import { EndpointSlots } from "../telemetry/endpoint-slots.ts";
@@ -14,6 +15,7 @@ import { descriptorOf, type TlsOptions } from "../transport/bun.ts";
 import type { ClientTls } from "../transport/client-tls.ts";
 import { connectTarget, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
+import { RefusingConnector } from "../transport/refusing-connector.ts";
 import type {
   AddDestination,
   ConfigureDestination,
@@ -140,17 +142,21 @@ export class Balancers {
   ): BalancerSetup {
     const { clock, onFault } = this.#parts;
     const keeps = before !== undefined && sameData(before.config.loadBalancer, config.loadBalancer);
+    // What captures make of a name may be none.
+    const canConnect = config.tls === undefined || isTlsName(config.tls.dnsName);
     return {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: keeps ? before.setup.pickers : this.#pickersOf(config.loadBalancer, path),
-      connector: new SocketConnector(
-        this.#tlsOf(config.tls),
-        config.connectTimeoutMs,
-        clock,
-        onFault,
-        config.socketOptions,
-      ),
+      connector: canConnect
+        ? new SocketConnector(
+            this.#tlsOf(config.tls),
+            config.connectTimeoutMs,
+            clock,
+            onFault,
+            config.socketOptions,
+          )
+        : new RefusingConnector("dnsName is no host name"),
     };
   }
 
@@ -163,7 +169,7 @@ export class Balancers {
   #tlsOf(config: DestinationConfig["tls"]): TlsOptions | undefined {
     if (config === undefined) return undefined;
     this.#clientTls ??= new (this.#parts.features.get("clientTls").ClientTls)();
-    return this.#clientTls.options(config.dnsName, config.trustPem);
+    return this.#clientTls.options(config);
   }
 
   #takeBack(entry: Entry, config: DestinationConfig): void {

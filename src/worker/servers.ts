@@ -54,7 +54,7 @@ export class Servers {
   add(spec: ServerSpec, begin: () => Routing): void {
     const { clock, rng, logger, registry, onFault } = this.#parts;
     const { router, ip, port, tls: tlsConfig } = spec;
-    const tls = tlsConfig && createServerTls(tlsConfig);
+    const tls = tlsConfig && createServerTls(tlsConfig, clock.wallTime);
     const address = formatAddress({ ip, port });
     const admission = lazyAdmission(this.#parts, router, address, this.#overload);
     const setup = this.#setupOf(spec, begin(), tls, admission);
@@ -84,7 +84,8 @@ export class Servers {
     const entry = this.#byId.get(spec.server);
     if (entry === undefined) return;
     const { server, listener, metrics, admission } = entry;
-    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls);
+    const { wallTime } = this.#parts.clock;
+    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls, wallTime);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
     metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);

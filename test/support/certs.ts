@@ -26,6 +26,8 @@ export interface IssueOptions {
   /** DNS names, the first of which is the common name too. Default: `localhost`. */
   readonly names?: readonly string[];
   readonly ips?: readonly string[];
+  readonly uris?: readonly string[];
+  readonly emails?: readonly string[];
   /** Default: `ecdsa`, on P-256. */
   readonly algorithm?: "ecdsa" | "rsa";
   /** Days from now until it expires; negative for one that has. Default: 30. */
@@ -69,6 +71,7 @@ export async function makeCa(name = "Test CA"): Promise<Ca> {
 /** A certificate for servers and clients, signed by `ca`. */
 export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued> {
   const { names = ["localhost"], ips = [], algorithm = "ecdsa", days = 30 } = options;
+  const { uris = [], emails = [] } = options;
   const { fromDays = Math.min(-1, days - 1) } = options;
   const pair = keyPair(algorithm);
   const keys = await webKeys(pair, algorithm);
@@ -86,6 +89,8 @@ export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued>
       new x509.SubjectAlternativeNameExtension([
         ...names.map((value) => ({ type: "dns", value }) as const),
         ...ips.map((value) => ({ type: "ip", value }) as const),
+        ...uris.map((value) => ({ type: "url", value }) as const),
+        ...emails.map((value) => ({ type: "email", value }) as const),
       ]),
       await x509.AuthorityKeyIdentifierExtension.create(ca.certificate.publicKey),
     ],

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
 import { loadNamerdConfig } from "../../src/config/load-namerd.ts";
 import { issue, makeCa } from "../support/certs.ts";
+import { makeCrl } from "../support/tls/crl.ts";
 
 const EXAMPLES = join(import.meta.dir, "../../examples");
 const FILES = readdirSync(EXAMPLES).filter((file) => /\.(ya?ml|json)$/.test(file));
@@ -50,6 +51,7 @@ async function writeCertificates(folder: string): Promise<void> {
   mkdirSync(folder);
   const ca = await makeCa();
   writeFileSync(join(folder, "ca.pem"), ca.certPem);
+  writeFileSync(join(folder, "ca.crl"), await makeCrl(ca, []));
   const names = {
     default: "default.example.com",
     web: "web.example.com",

@@ -25,7 +25,7 @@ if (import.meta.main) {
   const tls =
     caFile === undefined
       ? undefined
-      : new ClientTls().options(name, [readFileSync(caFile, "utf8")]);
+      : new ClientTls().options({ dnsName: name, trustPem: [readFileSync(caFile, "utf8")] });
   const connector = new SocketConnector(tls, Number(timeoutMs), systemClock, (error) => {
     console.error(error);
     process.exit(1);

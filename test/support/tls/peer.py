@@ -137,6 +137,7 @@ class Stream:
             "cipher": self.tls.cipher()[0],
             "alpn": self.tls.selected_alpn_protocol(),
             "sni": self.sni,
+            "peer": common_name(self.tls.getpeercert()),
         }
 
 
@@ -188,6 +189,11 @@ class Server:
 STREAM_OF_TLS = {}
 
 
+def common_name(certificate):
+    """Of a certificate that was asked for and verified."""
+    return dict(pair for part in (certificate or {}).get("subject", ()) for pair in part).get("commonName")
+
+
 def versions(context, options):
     context.minimum_version = getattr(ssl.TLSVersion, options.get("min", "TLSv1_2"))
     context.maximum_version = getattr(ssl.TLSVersion, options.get("max", "TLSv1_3"))
@@ -197,13 +203,20 @@ def versions(context, options):
         context.set_alpn_protocols(options["alpn"])
 
 
-def server_context(options):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    versions(context, options)
+def identity(context, options):
     with tempfile.NamedTemporaryFile("w") as pem:
         pem.write(options["keyPem"] + options["certPem"])
         pem.flush()
         context.load_cert_chain(pem.name)
+
+
+def server_context(options):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    versions(context, options)
+    identity(context, options)
+    if "clientCa" in options:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=options["clientCa"])
 
     def on_sni(tls, name, _context):
         stream = STREAM_OF_TLS.get(id(tls))
@@ -218,6 +231,8 @@ def client_tls(options):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     versions(context, options)
     context.load_verify_locations(cadata=options["ca"])
+    if "certPem" in options:
+        identity(context, options)
     context.check_hostname = options.get("serverName") is not None
     return lambda incoming, outgoing: context.wrap_bio(
         incoming, outgoing, server_hostname=options.get("serverName")

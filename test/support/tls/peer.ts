@@ -12,9 +12,14 @@ export interface PeerTlsServer {
   readonly max?: string;
   readonly ciphers?: string;
   readonly alpn?: readonly string[];
+  /** PEM of the authority that must vouch for clients. */
+  readonly clientCa?: string;
 }
 
-export interface PeerTlsClient extends Omit<PeerTlsServer, "certPem" | "keyPem"> {
+export interface PeerTlsClient
+  extends
+    Omit<PeerTlsServer, "certPem" | "keyPem" | "clientCa">,
+    Partial<Pick<PeerTlsServer, "certPem" | "keyPem">> {
   /** PEM of the authority that is trusted. */
   readonly ca: string;
   /** Sent as SNI and verified; without it there is no SNI and no name is verified. */
@@ -37,6 +42,8 @@ interface StreamInfo {
   readonly cipher?: string;
   readonly alpn?: string | null;
   readonly sni?: string | null;
+  /** Common name of the other side's certificate, where one was verified. */
+  readonly peer?: string | null;
 }
 
 type Ask = (op: string, fields: Readonly<Record<string, unknown>>) => Promise<unknown>;
