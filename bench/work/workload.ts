@@ -53,6 +53,11 @@ export interface Workload {
   readonly field: Field;
   /** Whether each sample starts an instance of its own. */
   readonly fresh?: boolean;
+  /**
+   * For work with few calls a second: how much longer ours does it before the first round than the rest, so that all of its
+   * code has been compiled by then.
+   */
+  readonly warmUpTimes?: number;
   /** One sample: a figure for each row. Rejects when anything was not as it must be. */
   sample(subject: Subject): Promise<readonly number[]>;
 }
