@@ -14,6 +14,7 @@ import type { NamerStatus } from "../discovery/create-namers.ts";
 import { formatAddress } from "../lib/address.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
+import type { Certificates } from "./certificates/certificates.ts";
 import type { BoundServer } from "./servers.ts";
 import type { InEffect } from "./reload/reloader.ts";
 import { VERSION } from "./version.ts";
@@ -33,6 +34,8 @@ export interface StatusParts {
   readonly namers: readonly NamerStatus[];
   readonly drains: readonly DrainStatus[];
   readonly refusals: readonly ServerRefusals[];
+  /** Undefined where there are none. */
+  readonly certificates?: Certificates | undefined;
   /** Why an endpoint is unhealthy, or failed its last check. */
   readonly reason: (destination: Destination, address: EndpointAddress) => string | undefined;
 }
@@ -56,6 +59,8 @@ export function statusOf(parts: StatusParts): Status {
     namers: parts.namers,
     drains: parts.drains,
     refusals: parts.refusals,
+    certificates: parts.certificates?.status() ?? [],
+    refusedCertificates: parts.certificates?.refused() ?? [],
   };
 }
 

@@ -47,6 +47,7 @@ describe("configJsonSchema()", () => {
       "labelSelector",
       "limits",
       "overload",
+      "passphraseFile",
       "passwordFile",
       "perSource",
       "port",

@@ -3,7 +3,9 @@
 import { deserialize } from "bun:jsc";
 import { closeSync } from "node:fs";
 import type { LoadResult } from "./load-result.ts";
+import type { ReadAgain } from "./read-again.ts";
 
+const READ_AGAIN_WITHIN_MS = 60_000;
 const ROOT = `${import.meta.dir}/../..`;
 // The flags of bin/linkerd-tcp: nothing in the working directory counts.
 const FLAGS = [
@@ -30,8 +32,24 @@ export class ConfigLoaderError extends Error {
  * @throws {ConfigLoaderError} when the process fails. A wrong or missing file is a result, not an error.
  */
 export async function loadConfigInChild(path: string): Promise<LoadResult> {
-  const command = [process.execPath, ...FLAGS, `${import.meta.dir}/load-child.ts`, path];
-  const child = start(command);
+  return (await runChild("load-child.ts", [path], "inherit")) as LoadResult;
+}
+
+/**
+ * Reads PEM files again: see read-again.ts.
+ * @throws {ConfigLoaderError} when the process fails, or takes too long.
+ */
+export async function readAgainInChild(again: Uint8Array): Promise<ReadAgain> {
+  return (await runChild("read-again-child.ts", [], again)) as ReadAgain;
+}
+
+async function runChild(
+  entry: string,
+  args: readonly string[],
+  stdin: "inherit" | Uint8Array,
+): Promise<unknown> {
+  const command = [process.execPath, ...FLAGS, `${import.meta.dir}/${entry}`, ...args];
+  const child = start(command, stdin);
   const [answer, complaint] = await Promise.all([child.stdout.bytes(), child.stderr.text()]);
   const exitCode = await child.exited;
   const [, , , lifeline] = child.stdio;
@@ -40,17 +58,20 @@ export async function loadConfigInChild(path: string): Promise<LoadResult> {
   if (child.signalCode === "SIGABRT") throw new ConfigLoaderError(complaint, true);
   if (exitCode !== 0) throw new ConfigLoaderError(`exit code ${exitCode}: ${complaint}`);
   try {
-    return deserialize(answer.buffer) as LoadResult;
+    return deserialize(answer.buffer);
   } catch (error) {
     throw new ConfigLoaderError(error);
   }
 }
 
-function start(command: string[]) {
+function start(command: string[], stdin: "inherit" | Uint8Array) {
+  // A file may turn out to be endless work; whoever waits for standard input waits for as long as it takes.
+  const limits =
+    stdin === "inherit" ? {} : { timeout: READ_AGAIN_WITHIN_MS, killSignal: "SIGKILL" as const };
   try {
     // The last pipe carries nothing: it closes with this process, and the child, which may be waiting for a file, ends
     // too.
-    return Bun.spawn(command, { stdio: ["inherit", "pipe", "pipe", "pipe"] });
+    return Bun.spawn(command, { stdio: [stdin, "pipe", "pipe", "pipe"], ...limits });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     throw new ConfigLoaderError(error, code === "EAGAIN" || code === "ENOMEM");

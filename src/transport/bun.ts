@@ -166,8 +166,9 @@ function ignore(): void {}
 
 /** Parses PEM texts into a context. Throws OpenSSL's error when they do not fit together. */
 export function createTlsContext(options: {
-  readonly key?: string;
-  readonly cert?: string;
+  /** Several of both, in the same order, of different types of key: the client's signature algorithms choose. */
+  readonly key?: string | readonly string[];
+  readonly cert?: string | readonly string[];
   readonly ca?: readonly string[];
   readonly ciphers?: string;
   readonly minVersion?: string;

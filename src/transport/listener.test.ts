@@ -22,7 +22,7 @@ beforeAll(async () => {
   peer = new Peer();
   ca = await makeCa();
   const { certPem, keyPem } = await issue(ca, { names: ["web.test"] });
-  const defaultIdentity = { certificateChainPem: certPem, privateKeyPem: keyPem };
+  const defaultIdentity = { pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }] };
   tls = createServerTls({ alpnProtocols: [], defaultIdentity, identities: [] });
 });
 

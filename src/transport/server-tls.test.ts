@@ -158,8 +158,7 @@ describe("createServerTls", () => {
   beforeAll(async () => {
     const ca = await makeCa();
     const pem = ({ certPem, keyPem }: Issued) => ({
-      certificateChainPem: certPem,
-      privateKeyPem: keyPem,
+      pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }],
     });
     rsa = pem(await issue(ca, { names: ["rsa.test"], algorithm: "rsa" }));
     ecdsa = pem(await issue(ca, { names: ["ecdsa.test"] }));
@@ -188,7 +187,9 @@ describe("createServerTls", () => {
   }
 
   test("throws OpenSSL's error for a key of another certificate", () => {
-    const mixed = { ...rsa, privateKeyPem: ecdsa.privateKeyPem };
+    const [one] = rsa.pairs;
+    const [two] = ecdsa.pairs;
+    const mixed = { pairs: [{ ...one, privateKeyPem: two?.privateKeyPem }] } as IdentityPem;
     expect(() => serve({ defaultIdentity: mixed })).toThrow();
     expect(() => serve({ identities: [{ serverName: "a.test", identity: mixed }] })).toThrow();
   });

@@ -1,14 +1,21 @@
 // TLS on accepted connections: which identity a client sees, which application protocol is chosen, what is allowed.
-import { createTlsContext, type ListenHandlers, type TlsContext, type TlsOptions } from "./bun.ts";
+import type { ListenHandlers, TlsContext, TlsOptions } from "./bun.ts";
+import { TlsContexts } from "./tls-contexts.ts";
 
 /** TLS of a listener. */
 export interface ServerTls {
   readonly options: TlsOptions;
   readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback">;
+  readonly contexts: TlsContexts;
+}
+
+/** What is shown for a name: a pair for each type of key. */
+export interface IdentityPem {
+  readonly pairs: readonly KeyPairPem[];
 }
 
 /** A certificate chain (leaf first) and its key, in PEM. */
-export interface IdentityPem {
+export interface KeyPairPem {
   readonly certificateChainPem: string;
   readonly privateKeyPem: string;
 }
@@ -38,24 +45,31 @@ export const TLS_POLICY = {
   ecdhCurve: "X25519MLKEM768:X25519:P-256:P-384",
 } as const;
 
-/** Parses the identities. Throws OpenSSL's error for a certificate and key that do not fit. */
-export function createServerTls(settings: ServerTlsSettings): ServerTls {
+/**
+ * Parses the identities, but for those that `before`, the TLS of the same server until now, has. Throws OpenSSL's error
+ * for a certificate and key that do not fit.
+ */
+export function createServerTls(settings: ServerTlsSettings, before?: ServerTls): ServerTls {
+  const contexts = new TlsContexts(before?.contexts);
   const exact = new Map<string, TlsContext>();
   const wildcards = new Map<string, TlsContext>();
   for (const { serverName, identity } of settings.identities) {
-    const context = contextOf(identity);
+    const context = contextOf(contexts, identity);
     if (serverName.startsWith("*.")) wildcards.set(serverName.slice(1), context);
     else exact.set(serverName, context);
   }
   const fallback = settings.defaultIdentity;
   const options: TlsOptions = {
     // A listener needs a context; one without a certificate refuses clients that no identity fits.
-    secureContext: fallback === undefined ? createTlsContext(TLS_POLICY) : contextOf(fallback),
+    secureContext:
+      fallback === undefined ? contexts.get(TLS_POLICY) : contextOf(contexts, fallback),
   };
+  contexts.settle();
   const serverName = (_data: unknown, name: string): TlsContext | undefined =>
     chooseIdentity(exact, wildcards, name);
   const { alpnProtocols } = settings;
   return {
+    contexts,
     options,
     callbacks: {
       ...(settings.identities.length === 0 ? {} : { serverName }),
@@ -100,10 +114,10 @@ export function readAlpn(wire: Uint8Array): readonly string[] {
   return names;
 }
 
-function contextOf(identity: IdentityPem): TlsContext {
-  return createTlsContext({
+function contextOf(contexts: TlsContexts, { pairs }: IdentityPem): TlsContext {
+  return contexts.get({
     ...TLS_POLICY,
-    cert: identity.certificateChainPem,
-    key: identity.privateKeyPem,
+    cert: pairs.map(({ certificateChainPem }) => certificateChainPem),
+    key: pairs.map(({ privateKeyPem }) => privateKeyPem),
   });
 }

@@ -83,7 +83,7 @@ export class Servers {
     const entry = this.#byId.get(spec.server);
     if (entry === undefined) return;
     const { server, listener, metrics, admission } = entry;
-    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls);
+    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls, entry.tls);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     entry.destination = spec.destination;
     const readsHeaders = setup.incoming !== undefined;

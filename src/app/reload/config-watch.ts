@@ -8,6 +8,8 @@ const LOOK_EVERY_MS = 1_000;
 
 export interface ConfigWatchParts {
   readonly clock: Clock;
+  /** Between two looks; a second when not given. */
+  readonly everyMs?: number;
   readonly onChange: () => void;
   /** The system's files when not given. */
   readonly stampOf?: (path: string) => FileStamp;
@@ -34,7 +36,8 @@ export class ConfigWatch {
   set(isOn: boolean): void {
     if (isOn === (this.#cancel !== undefined)) return;
     this.#cancel?.();
-    this.#cancel = isOn ? this.#parts.clock.every(LOOK_EVERY_MS, () => this.#look()) : undefined;
+    const { clock, everyMs = LOOK_EVERY_MS } = this.#parts;
+    this.#cancel = isOn ? clock.every(everyMs, () => this.#look()) : undefined;
   }
 
   #look(): void {
