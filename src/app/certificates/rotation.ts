@@ -13,6 +13,7 @@ import { ConfigWatch } from "../reload/config-watch.ts";
 
 /** A change counts when two looks agree: new handshakes see it well within 2 s, the time to read it included. */
 const LOOK_EVERY_MS = 500;
+const SETTLE_MS = 300;
 /** After a reading that failed as a whole: the system had no process for it, or it took too long. */
 const TRY_AGAIN_MS = 10_000;
 /** Lines of the log for one reading. */
@@ -61,6 +62,7 @@ export class Rotation {
     this.#watch = new ConfigWatch({
       clock,
       everyMs: LOOK_EVERY_MS,
+      settleMs: SETTLE_MS,
       onChange: () => void this.#read(),
       ...(stampOf && { stampOf }),
     });
@@ -155,6 +157,10 @@ export class Rotation {
         ? "a changed certificate is refused: the one before stays in use"
         : "a new certificate is refused";
       log.error(message, () => ({ unit, problem: problems.join("; ") }));
+    }
+    const still = new Set(refused.map(({ unit }) => unit));
+    for (const { unit } of this.#refused) {
+      if (!still.has(unit)) log.info("its files can be used again", () => ({ unit }));
     }
     this.#setRefused(refused);
   }
