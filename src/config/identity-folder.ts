@@ -41,7 +41,7 @@ export function layoutOf(names: readonly string[]): FolderLayout {
   }
   for (const key of [...left]) {
     const stem = /^(.+)(?:-key\.pem|\.key)$/i.exec(key)?.[1];
-    if (stem === undefined) continue;
+    if (stem === undefined || !left.has(key)) continue;
     take(certsOf(stem, left, key), key);
   }
   return { pairs, alone: [...left], others };

@@ -28,6 +28,10 @@ export interface IssueOptions {
   readonly ips?: readonly string[];
   /** Default: `ecdsa`, on P-256. */
   readonly algorithm?: "ecdsa" | "rsa";
+  /** Of an RSA key. Default: 2048. */
+  readonly bits?: number;
+  /** What is signed is hashed by. Default: SHA-256. */
+  readonly hash?: "SHA-1" | "SHA-256";
   /** Days from now until it expires; negative for one that has. Default: 30. */
   readonly days?: number;
   /** Days from now until it becomes valid. Default: one day before now or, if it has expired, before its end. */
@@ -70,7 +74,7 @@ export async function makeCa(name = "Test CA"): Promise<Ca> {
 export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued> {
   const { names = ["localhost"], ips = [], algorithm = "ecdsa", days = 30 } = options;
   const { fromDays = Math.min(-1, days - 1) } = options;
-  const pair = keyPair(algorithm);
+  const pair = keyPair(algorithm, options.bits);
   const keys = await webKeys(pair, algorithm);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
@@ -80,23 +84,30 @@ export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued>
     notAfter: inDays(days),
     publicKey: keys.publicKey,
     signingKey: ca.signingKey,
-    signingAlgorithm: EC,
+    signingAlgorithm: { ...EC, hash: options.hash ?? EC.hash },
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.SubjectAlternativeNameExtension([
-        ...names.map((value) => ({ type: "dns", value }) as const),
-        ...ips.map((value) => ({ type: "ip", value }) as const),
-      ]),
+      ...alternativeNames(names, ips),
       await x509.AuthorityKeyIdentifierExtension.create(ca.certificate.publicKey),
     ],
   });
   return issued(certificate, pair);
 }
 
-function keyPair(algorithm: "ecdsa" | "rsa"): KeyPair {
+function alternativeNames(names: readonly string[], ips: readonly string[]): x509.Extension[] {
+  if (names.length + ips.length === 0) return [];
+  return [
+    new x509.SubjectAlternativeNameExtension([
+      ...names.map((value) => ({ type: "dns", value }) as const),
+      ...ips.map((value) => ({ type: "ip", value }) as const),
+    ]),
+  ];
+}
+
+function keyPair(algorithm: "ecdsa" | "rsa", bits = 2048): KeyPair {
   return algorithm === "ecdsa"
     ? generateKeyPairSync("ec", { namedCurve: "P-256" })
-    : generateKeyPairSync("rsa", { modulusLength: 2048 });
+    : generateKeyPairSync("rsa", { modulusLength: bits });
 }
 
 async function webKeys(pair: KeyPair, algorithm: "ecdsa" | "rsa") {
