@@ -62,7 +62,7 @@ export async function loadFile<C>(
   const baseDir = dirname(resolve(path));
   const files = new NamedFiles();
   for (;;) {
-    const material = new Material(systemClock.wallTime());
+    const material = new Material(systemClock.wallTime(), (file) => files.stampOf(file));
     const result = load(text, name, surroundingsOf(baseDir, files, material));
     if (await files.readMissing()) continue;
     const stamps = [...own, ...files.stamps];

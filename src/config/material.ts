@@ -1,5 +1,6 @@
 // What a configuration takes from PEM files, in units that are used or refused as a whole: a pair of certificate and key,
 // a set of authorities. When files are read again, a unit that is bad now stays as it was, and does not hold up others.
+import { type FileStamp, fileStamp } from "../lib/file-stamp.ts";
 import { type ConfigPath, formatPath, type Problem, type ProblemList } from "./problems.ts";
 
 /** What a certificate is for. */
@@ -23,6 +24,8 @@ export interface Unit {
   /** Plain data. */
   readonly value: unknown;
   readonly certificates: readonly CertificateFacts[];
+  /** Everything that it was read from, as it was before. */
+  readonly files: readonly FileStamp[];
 }
 
 export type Units = ReadonlyMap<string, Unit>;
@@ -47,13 +50,18 @@ export class Material {
   /** Of the last good reading; undefined where bad units are errors of the configuration. */
   readonly #kept: Units | undefined;
   readonly #nowMs: number;
+  readonly #stampOf: (path: string) => FileStamp;
   readonly #units = new Map<string, Unit>();
   readonly #refused: RefusedUnit[] = [];
   readonly #files = new Set<string>();
   #certificates: CertificateFacts[] = [];
+  /** Of the unit that is being read. */
+  #stamps = new Map<string, FileStamp>();
 
-  constructor(nowMs: number, kept?: Units) {
+  /** `stampOf` may remember: what is asked for first is how a file was before it was read. */
+  constructor(nowMs: number, stampOf: (path: string) => FileStamp = fileStamp, kept?: Units) {
     this.#nowMs = nowMs;
+    this.#stampOf = stampOf;
     this.#kept = kept;
   }
 
@@ -75,8 +83,10 @@ export class Material {
     return [...this.#units.values()].flatMap(({ certificates }) => certificates);
   }
 
+  /** To be called before the file is read. */
   noteFile(absolute: string): void {
     this.#files.add(absolute);
+    this.#stamps.set(absolute, this.#stampOf(absolute));
   }
 
   /** To be called while the unit is read that the certificate belongs to. */
@@ -86,7 +96,7 @@ export class Material {
 
   /**
    * Reads a unit by `read`, which notes problems and answers plain data, or undefined where there is an error. In a second
-   * reading the value of the first takes its place then.
+   * reading the value of the first takes its place then, as it does where no file of the unit is another one.
    */
   unit<Value>(
     problems: ProblemList,
@@ -97,15 +107,19 @@ export class Material {
     // What a unit stands in was refused: all of it stays.
     const isWithin = ({ unit, isKept }: RefusedUnit): boolean =>
       isKept && key.startsWith(`${unit}[`);
-    if (this.#refused.some(isWithin)) return this.#keep(key, this.#kept?.get(key));
-    const outer = this.#certificates;
+    const kept = this.#kept?.get(key);
+    const isWhole = kept?.files.every(
+      ({ path: file, stamp }) => this.#stampOf(file).stamp === stamp,
+    );
+    if (isWhole === true || this.#refused.some(isWithin)) return this.#keep(key, kept);
+    const [outerCertificates, outerStamps] = [this.#certificates, this.#stamps];
     this.#certificates = [];
+    this.#stamps = new Map();
     const { value, noted } = problems.aside(read);
-    const certificates = this.#certificates;
-    this.#certificates = outer;
+    const [certificates, files] = [this.#certificates, [...this.#stamps.values()]];
+    [this.#certificates, this.#stamps] = [outerCertificates, outerStamps];
     const errors = noted.filter(({ severity }) => severity === "error");
     if (this.#kept === undefined || errors.length === 0) problems.adopt(noted);
-    const kept = this.#kept?.get(key);
     if (value === undefined || errors.length > 0) return this.#fallBack(key, kept, errors);
     const untimely = kept && this.#untimely(certificates, kept);
     if (untimely !== undefined) {
@@ -113,7 +127,7 @@ export class Material {
       this.#refused.push({ unit: key, problems: [problem], goodFromMs, isKept: true });
       return this.#keep(key, kept);
     }
-    this.#units.set(key, { value, certificates });
+    this.#units.set(key, { value, certificates, files });
     return value;
   }
 
@@ -135,6 +149,7 @@ export class Material {
   #keep<Value>(key: string, kept: Unit | undefined): Value | undefined {
     if (kept === undefined) return undefined;
     this.#units.set(key, kept);
+    for (const { path } of kept.files) this.noteFile(path);
     // A unit is read by the same code as the last time.
     return kept.value as Value;
   }

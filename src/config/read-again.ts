@@ -47,7 +47,7 @@ export function readAgain(again: Uint8Array): ReadAgain {
   const kept = keptOf(again);
   const { text, name, baseDir, settings } = kept;
   const files = new NamedFiles(false);
-  const material = new Material(systemClock.wallTime(), kept.units);
+  const material = new Material(systemClock.wallTime(), (path) => files.stampOf(path), kept.units);
   const { file, problems } = parseConfig(text, name);
   const config = file && compile(file, surroundingsOf(baseDir, files, material), problems);
   const found = problems.sorted();

@@ -36,7 +36,7 @@ export class NamedFiles {
 
   /** The text of a file. Throws what `readBounded` rejects with, and something or other for one that is not read yet. */
   read(path: string): string {
-    this.#stamp(path);
+    this.stampOf(path);
     const known = this.#read.get(path);
     if (known !== undefined) {
       if ("error" in known) throw known.error;
@@ -54,7 +54,7 @@ export class NamedFiles {
 
   /** What a folder holds, links followed. Throws what `node:fs` throws. */
   list(path: string): readonly FolderEntry[] {
-    this.#stamp(path);
+    this.stampOf(path);
     return readdirSync(path)
       .toSorted()
       .map((name) => ({ name, isFolder: isDirectory(join(path, name)) }));
@@ -63,6 +63,13 @@ export class NamedFiles {
   /** All files that were asked for, as they were before they were read. */
   get stamps(): readonly FileStamp[] {
     return [...this.#stamps.values()];
+  }
+
+  /** How a file was when it was asked for first. */
+  stampOf(path: string): FileStamp {
+    const known = this.#stamps.get(path) ?? fileStamp(path);
+    this.#stamps.set(path, known);
+    return known;
   }
 
   /** Reads the files that were asked for in vain. False when there are none. */
@@ -77,10 +84,6 @@ export class NamedFiles {
     const hasRead = this.#missing.size > 0;
     this.#missing.clear();
     return hasRead;
-  }
-
-  #stamp(path: string): void {
-    if (!this.#stamps.has(path)) this.#stamps.set(path, fileStamp(path));
   }
 }
 
