@@ -8,9 +8,11 @@ import { suggest } from "./suggest.ts";
 const EARLIER_NAMES: Readonly<Record<string, string>> = {
   addr: "ip and port",
   bufferSize: "bufferSizeBytes",
+  certPath: "certs",
   certPaths: "certs",
   dstPath: "dstName",
   intervalSecs: "periodSecs",
+  keyPath: "privateKey",
   name: "dnsName",
   namerd: "interpreter",
   path: "dstName",

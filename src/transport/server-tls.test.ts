@@ -221,6 +221,35 @@ describe("createServerTls", () => {
     });
   }
 
+  withOpenssl("lets the client's signature algorithms choose among pairs", async () => {
+    const port = serve({ defaultIdentity: { pairs: [...rsa.pairs, ...ecdsa.pairs] } });
+    for (const [algorithm, name] of [
+      ["rsa_pss_rsae_sha256", "rsa.test"],
+      ["ecdsa_secp256r1_sha256", "ecdsa.test"],
+    ] as const) {
+      for (const version of ["-tls1_2", "-tls1_3"]) {
+        expect((await sClient(port, version, "-sigalgs", algorithm)).name).toBe(name);
+      }
+    }
+  });
+
+  test("keeps the contexts of identities that are what they were, and no others", () => {
+    const named = { serverName: "named.test", identity: ecdsa };
+    const settings = { alpnProtocols: [], defaultIdentity: rsa, identities: [named] };
+    const first = createServerTls(settings);
+    const other = createServerTls(settings);
+    const next = { ...settings, identities: [{ ...named, identity: rsa }] };
+    const second = createServerTls(next, first);
+    const third = createServerTls(settings, second);
+    const contextFor = ({ callbacks }: typeof first) =>
+      callbacks.serverName?.(undefined, "named.test", undefined as never);
+    expect(second.options.secureContext).toBe(first.options.secureContext as never);
+    expect(third.options.secureContext).toBe(first.options.secureContext as never);
+    expect(other.options.secureContext).not.toBe(first.options.secureContext as never);
+    expect(contextFor(second)).toBe(first.options.secureContext as never);
+    expect(contextFor(third)).not.toBe(contextFor(first) as never);
+  });
+
   withOpenssl("without a default refuses a client that no identity fits", async () => {
     const port = serve({ identities: [{ serverName: "named.test", identity: ecdsa }] });
     expect((await sClient(port)).ok).toBe(false);
