@@ -49,8 +49,16 @@ export class TlsCompiler {
 
   client(tls: FileClientTls, path: ConfigPath): ClientTlsConfig {
     const trustPem = tls.trustCerts && this.#files.trust(tls.trustCerts, [...path, "trustCerts"]);
-    if (tls.trustCerts === undefined) this.#files.checkSystemRoots(path);
+    if (tls.trustCerts === undefined) this.#checkSystemRoots(path);
     return { dnsName: tls.dnsName.toLowerCase(), trustPem };
+  }
+
+  /** A unit, so that roots that go bad later hold up nothing else. */
+  #checkSystemRoots(path: ConfigPath): void {
+    this.#files.unit([...path, "systemRoots"], () => {
+      this.#files.checkSystemRoots(path);
+      return true;
+    });
   }
 
   #serverName(
