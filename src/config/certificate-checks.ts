@@ -14,16 +14,14 @@ export interface Weakness {
 
 /** The common name, else the first alternative name, else the serial number: for people and for a label of metrics. */
 export function nameOf(certificate: X509Certificate): string {
-  const common = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
+  const common = /^CN=(.+)$/m.exec(textOf(certificate.subject))?.[1];
   const [first] = certificate.subjectAltName?.split(", ") ?? [];
   return common ?? first ?? `serial ${certificate.serialNumber}`;
 }
 
 /** The subject on one line. */
 export function subjectOf(certificate: X509Certificate): string {
-  return certificate.subject === ""
-    ? nameOf(certificate)
-    : certificate.subject.replaceAll("\n", ", ");
+  return textOf(certificate.subject).replaceAll("\n", ", ") || nameOf(certificate);
 }
 
 /** The server names that a certificate is for, in lower case; wildcards of a whole label only. */
@@ -85,8 +83,13 @@ export function chainFault(
   // Where to find the issuer stands in certificates of authorities that have authorities above them.
   const hasMore = last.infoAccess?.includes("CA Issuers") ?? false;
   if (!hasMore || isKnown(last.issuer)) return undefined;
-  const issuer = last.issuer.replaceAll("\n", ", ");
+  const issuer = textOf(last.issuer).replaceAll("\n", ", ");
   return `the chain ends with ${subjectOf(last)}; the certificate of its issuer, ${issuer}, is missing`;
+}
+
+/** A name of no parts, as new certificates of Let's Encrypt have it, is undefined, whatever its type says. */
+function textOf(name: string | undefined): string {
+  return name ?? "";
 }
 
 function isSelfIssued(certificate: X509Certificate): boolean {

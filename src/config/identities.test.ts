@@ -61,6 +61,30 @@ const tlsOf = (tls: unknown, files = FILES) =>
   configFrom(withTls(tls), files).routers[0]?.servers[0]?.tls;
 
 describe("an identity", () => {
+  test("may have a certificate without a subject", async () => {
+    const bare = await issue(ca, { names: ["web.test"], subject: "", days: -1 });
+    const files = { "/etc/l5d/web.pem": bare.certPem, "/etc/l5d/web.key": bare.keyPem };
+    const problems = problemsOf({ defaultIdentity: pair("web") }, files);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain("web.pem: the certificate of DNS:web.test expired on");
+  });
+
+  test("gives an answer for a certificate that is damaged", () => {
+    const der = Buffer.from(web.certPem.replace(/-----[^-]*-----|\s/g, ""), "base64");
+    const damage = fc.tuple(fc.nat(der.length - 1), fc.constantFrom(0, 1, 0x30, 0x41, 0x80, 0xff));
+    fc.assert(
+      fc.property(damage, ([at, value]) => {
+        const bytes = Buffer.from(der);
+        bytes[at] = value;
+        const begin = "-----BEGIN CERTIFICATE-----\n";
+        const certPem = `${begin}${bytes.toString("base64")}\n-----END CERTIFICATE-----\n`;
+        const files = { ...FILES, "/etc/l5d/web.pem": certPem };
+        const tls = withTls({ identities: { "web.test": pair("web") } });
+        expect(loadConfigText(tls, files)).toHaveProperty("ok");
+      }),
+    );
+  });
+
   test("is one pair, or one for each type of key", () => {
     expect(tlsOf({ defaultIdentity: pair("web") })?.defaultIdentity?.pairs).toHaveLength(1);
     const both = tlsOf({ identities: { "web.test": [pair("web"), pair("rsa")] } });

@@ -28,6 +28,8 @@ export interface IssueOptions {
   readonly ips?: readonly string[];
   /** Default: `ecdsa`, on P-256. */
   readonly algorithm?: "ecdsa" | "rsa";
+  /** Default: `CN=` and the first name; empty for no name at all. */
+  readonly subject?: string;
   /** Of an RSA key. Default: 2048. */
   readonly bits?: number;
   /** What is signed is hashed by. Default: SHA-256. */
@@ -78,7 +80,7 @@ export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued>
   const keys = await webKeys(pair, algorithm);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: `CN=${names[0] ?? ips[0] ?? "nobody"}`,
+    subject: options.subject ?? `CN=${names[0] ?? ips[0] ?? "nobody"}`,
     issuer: ca.certificate.subject,
     notBefore: inDays(fromDays),
     notAfter: inDays(days),
