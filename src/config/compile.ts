@@ -46,6 +46,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
     workers: file.workers === "auto" ? around.cores : file.workers,
     ...(file.overload && { overload: overloadConfig(file.overload) }),
     reloadOnChange: file.reloadOnChange,
+    followCertificates: file.followCertificates,
   };
   checkAcross(config, problems);
   return config;

@@ -5,6 +5,7 @@ export const DEFAULTS = {
   bufferSizeBytes: 16_384,
   workers: 1,
   reloadOnChange: false,
+  followCertificates: true,
   admin: { ip: "127.0.0.1", port: 9989, metricsIntervalSecs: 60, graceSecs: 10 },
   namerd: { namespace: "default", periodSecs: 60, requestTimeoutMs: 10_000 },
   fs: { prefix: "/svc" },

@@ -89,7 +89,12 @@ export function rulePrefix() {
 
 /** The path of a PEM file. */
 export function pemFile() {
-  return checkedText("the path of a PEM file", (value) => {
+  return pathOfFile("the path of a PEM file");
+}
+
+/** The path of a file that holds, or may hold, what must not stand in the configuration itself. */
+export function pathOfFile(expected: string) {
+  return checkedText(expected, (value) => {
     if (value === "") return "";
     const isKeyItself = value.includes("-----") || value.includes("\n");
     return isKeyItself ? "put it in a file and name the file here" : undefined;

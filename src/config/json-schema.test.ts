@@ -55,6 +55,7 @@ describe("configJsonSchema()", () => {
       "otherwise",
       "overload",
       "passthrough",
+      "passphraseFile",
       "passwordFile",
       "perSource",
       "port",

@@ -140,6 +140,12 @@ export const fileSchema = z
         .default(DEFAULTS.workers)
         .describe("Threads that serve connections; `auto` for one a core."),
       overload: overload.optional(),
+      followCertificates: z
+        .boolean({ error: "true or false" })
+        .default(DEFAULTS.followCertificates)
+        .describe(
+          "New connections see what changes in the PEM files that the file names, without a reload.",
+        ),
       reloadOnChange: z
         .boolean({ error: "true or false" })
         .default(DEFAULTS.reloadOnChange)

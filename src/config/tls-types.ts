@@ -41,8 +41,13 @@ export interface NamedIdentity {
   readonly clientAuth?: ClientAuthConfig | "none" | undefined;
 }
 
-/** A certificate chain with its key, read from files. */
+/** What a server shows for a name: at least one pair, and at most one of each type of key. */
 export interface IdentityConfig {
+  readonly pairs: readonly KeyPairConfig[];
+}
+
+/** A certificate chain with its key, read from files. */
+export interface KeyPairConfig {
   /** PEM, leaf first. */
   readonly certificateChainPem: string;
   /** PEM, not encrypted. */

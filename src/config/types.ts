@@ -19,6 +19,8 @@ export interface Config {
   readonly workers: number;
   /** Whether a change of the file, or of a PEM file that it names, reloads it. */
   readonly reloadOnChange: boolean;
+  /** Whether PEM files that change take effect by themselves. */
+  readonly followCertificates: boolean;
   /** Undefined: nothing is ever shed. */
   readonly overload?: OverloadConfig | undefined;
 }

@@ -1,6 +1,7 @@
 // Every metric of the program, in one table: names, labels, meaning, and the names of linkerd-tcp 0.1.
 // docs/reference/metrics.md is generated from it.
 import { BALANCER_METRICS, ENDPOINT_METRICS } from "./catalogue/balancer.ts";
+import { CERTIFICATE_METRICS } from "./catalogue/certificates.ts";
 import { EJECTION_METRICS } from "./catalogue/ejection.ts";
 import { HEALTH_METRICS } from "./catalogue/health.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
@@ -22,5 +23,6 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   HEALTH_METRICS,
   NAMERD_METRICS,
   RELOAD_METRICS,
+  CERTIFICATE_METRICS,
   PROCESS_METRICS,
 ].flatMap((group): MetricDefinition[] => Object.values(group));

@@ -31,9 +31,10 @@ export interface ListenHandlers {
 export interface TlsOptions {
   readonly secureContext?: TlsContext;
   /** Instead of a context, in PEM. It is parsed for each use. */
-  readonly cert?: string;
-  readonly key?: string;
+  readonly cert?: readonly string[];
+  readonly key?: readonly string[];
   readonly ca?: readonly string[];
+  readonly sigalgs?: string;
   readonly serverName?: string;
   readonly ciphers?: string;
   readonly minVersion?: number;
@@ -173,8 +174,9 @@ function ignore(): void {}
 
 /** What a context is made of, named as node:tls names it. */
 export interface TlsContextOptions {
-  readonly key?: string;
-  readonly cert?: string;
+  /** Several of both, in the same order, of different types of key: the client's signature algorithms choose. */
+  readonly key?: string | readonly string[];
+  readonly cert?: string | readonly string[];
   readonly ca?: readonly string[];
   /** Lists of revoked certificates. Then every certificate of a chain, the root too, needs one of its issuer. */
   readonly crl?: readonly string[];

@@ -12,7 +12,8 @@ import { has } from "../../test/support/tls/tools.ts";
 import { until } from "../../test/support/until.ts";
 import { type BunListener, listen, ownerHandlers } from "./bun.ts";
 import type { ClientAuthSettings } from "./client-auth.ts";
-import { createServerTls, type IdentityPem, type ServerTlsSettings } from "./server-tls.ts";
+import type { IdentityPem } from "./identity-pem.ts";
+import { createServerTls, type ServerTlsSettings } from "./server-tls.ts";
 import { createStartTls } from "./server-upgrade.ts";
 import type { HandshakeOwner, Socket } from "./socket.ts";
 
@@ -30,8 +31,7 @@ let own: IdentityPem;
 let other: IdentityPem;
 
 const identity = ({ certPem, keyPem }: Issued): IdentityPem => ({
-  certificateChainPem: certPem,
-  privateKeyPem: keyPem,
+  pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }],
 });
 
 beforeAll(async () => {

@@ -85,7 +85,9 @@ export class Servers {
     if (entry === undefined) return;
     const { server, listener, metrics, admission } = entry;
     const { wallTime } = this.#parts.clock;
-    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls, wallTime);
+    const tls = spec.keepsTls
+      ? entry.tls
+      : spec.tls && createServerTls(spec.tls, wallTime, entry.tls);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
     metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);

@@ -14,7 +14,9 @@ const arbitraryServer: fc.Arbitrary<ServerConfig> = fc.record({
   dstName: fc.constantFrom("/svc/a", "/svc/b", "/svc/b/c"),
   tls: fc.constantFrom(undefined, {
     alpnProtocols: ["h2"],
-    defaultIdentity: { certificateChainPem: "-----chain", privateKeyPem: "-----key" },
+    defaultIdentity: {
+      pairs: [{ certificateChainPem: "-----chain", privateKeyPem: "-----key" }],
+    },
     identities: [],
     handshakeTimeoutMs: 10,
   }),
@@ -70,6 +72,7 @@ const arbitraryConfig: fc.Arbitrary<Config> = fc.record({
   bufferSizeBytes: fc.constantFrom(1, 2),
   workers: fc.constantFrom(1, 2),
   reloadOnChange: fc.boolean(),
+  followCertificates: fc.boolean(),
 });
 
 /** What is there after `differences`. */
@@ -199,7 +202,7 @@ describe("a plan in words", () => {
     const server = configFrom(BASE).routers[0]?.servers[0] as ServerConfig;
     const withKey = (privateKeyPem: string): Config => {
       const config = configFrom(BASE);
-      const identity = { certificateChainPem: "-----SECRET-A", privateKeyPem };
+      const identity = { pairs: [{ certificateChainPem: "-----SECRET-A", privateKeyPem }] };
       const tls = {
         alpnProtocols: [],
         defaultIdentity: identity,

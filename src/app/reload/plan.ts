@@ -66,7 +66,8 @@ export interface Plan {
 }
 
 /** What of a configuration may change at once. Keys that are not named here wait for the next start. */
-const LIVE = ["routers", "namers", "reloadOnChange"] as const;
+const LIVE = ["routers", "namers", "reloadOnChange", "followCertificates"] as const;
+const LIVE_SWITCHES = ["reloadOnChange", "followCertificates"] as const;
 const LIVE_OF_ADMIN = ["graceMs", "drainWindowMs"] as const;
 const LIVE_OF_ROUTER = ["label", "interpreter", "servers", "client"] as const;
 
@@ -79,7 +80,7 @@ export function planOf(before: Config, after: Config): Plan {
     routers: differences(routersOf(before), routersOf(effective), "interpreter"),
     namers: namerDifferences(before.namers, effective.namers),
     settings: [
-      ...settingChanges({ reloadOnChange: before.reloadOnChange }, after, ["reloadOnChange"]),
+      ...settingChanges(pick(before, LIVE_SWITCHES), pick(after, LIVE_SWITCHES), LIVE_SWITCHES),
       ...settingChanges(before.admin, after.admin, LIVE_OF_ADMIN, "admin."),
     ],
     atNextStart: [...fixedChanges(before, after)],
