@@ -215,5 +215,5 @@ class Checker {
 function asksForCertificates(tls: FileServer["tls"]): boolean {
   if (tls === undefined) return false;
   const asks = (keys: object): boolean => "clientAuth" in keys && keys.clientAuth !== undefined;
-  return asks(tls) || Object.values(tls.identities).some((identity: object) => asks(identity));
+  return asks(tls) || Object.values(tls.identities).some((identity) => asks(identity));
 }

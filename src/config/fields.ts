@@ -1,4 +1,5 @@
 // The kinds of values a configuration is made of. Each says what it expects in words; issues.ts adds what stands there.
+import { parseNameRule } from "../lib/name-rule.ts";
 import { z } from "zod";
 import { canonicalIp } from "../lib/address.ts";
 import { formatCidr, parseCidr } from "../lib/cidr.ts";
@@ -169,4 +170,12 @@ function urlComplaint(value: string): string | undefined {
   }
   if (url.search !== "" || url.hash !== "") return "it must not have a query or a fragment";
   return undefined;
+}
+
+/** A rule about names of certificates: see lib/name-rule.ts. */
+export function nameRule() {
+  return checkedText("a name such as DNS:web.example.com or spiffe://domain/path", (text) => {
+    const parsed = parseNameRule(text);
+    return parsed.ok ? undefined : parsed.reason;
+  });
 }

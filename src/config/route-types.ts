@@ -21,7 +21,7 @@ export interface RouteMatch {
   /** Lower case, exact or `*.example.com` for one label. */
   readonly sni?: readonly string[];
   readonly alpn?: readonly string[];
-  /** As lib/san-pattern.ts reads them. */
+  /** As lib/name-rule.ts reads them. */
   readonly clientSan?: readonly string[];
   /** Blocks of addresses. */
   readonly source?: readonly string[];

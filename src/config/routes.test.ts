@@ -95,7 +95,7 @@ describe("routing is refused", () => {
     ],
     [
       rule('{match: {clientSan: ["a b"]}, dstName: /svc/a}'),
-      "expected a name such as spiffe://td/ns/*",
+      "expected a name such as DNS:web.example.com or spiffe://domain/path",
     ],
     [rule("{match: {sni: [a.x]}}"), "expected one of dstName and answer, found none"],
     [

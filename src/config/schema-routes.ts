@@ -1,6 +1,6 @@
 // The keys about where a server's connections go: `routes`, `otherwise`, `passthrough`. See schema.ts.
 import { z } from "zod";
-import { parseSanPattern } from "../lib/san-pattern.ts";
+
 import { PathTemplate } from "../naming/path-matcher.ts";
 import { parsePath } from "../naming/path.ts";
 import { readHost } from "../naming/endpoint-line.ts";
@@ -79,13 +79,8 @@ const match = z
       alpn: list("protocol names", protocol).describe(
         "Application protocols: with `tls` the one that was agreed upon, with `passthrough` any that the client offers.",
       ),
-      clientSan: list(
-        "patterns of names",
-        field.checkedText("a name such as spiffe://td/ns/* or DNS:*.example.com", (value) =>
-          parseSanPattern(value) === undefined ? "" : undefined,
-        ),
-      ).describe(
-        "Names of the client's certificate, of the kinds DNS, URI, IP and email: `*` is one label, or one segment of a URI, `**` at the end of a URI any rest. With `tls.clientAuth`.",
+      clientSan: list("patterns of names", field.nameRule()).describe(
+        "Names (SAN) of the client's certificate, written as in `clientAuth.allow`. With `tls.clientAuth`.",
       ),
       source: list("blocks of addresses", field.cidr()).describe(
         "Blocks that the client's address is in, as a PROXY header tells it where there is one.",

@@ -1,8 +1,8 @@
 // What can be told of a client's connection once its handshake is done.
-import type { San } from "../../lib/san-pattern.ts";
+import type { CertificateName } from "../../lib/certificate-names.ts";
 import type { TlsTraits } from "../../router/route-table.ts";
 import { socketEnds, tlsFacts, type TlsFacts } from "../../transport/bun.ts";
-import { peerNames } from "../../transport/peer-names.ts";
+import { peerNames } from "../../transport/peer-certificate.ts";
 import { hostNameOf } from "../client-hello/client-hello.ts";
 import type { SessionFacts } from "../session-facts.ts";
 import type { ClientFacts } from "./outgoing.ts";
@@ -37,7 +37,7 @@ export function agreedTraits({
 }: Pick<SessionFacts, "socket" | "settings">): TlsTraits | undefined {
   if (!settings.tls || socket === undefined) return undefined;
   const { serverName, alpn } = tlsFacts(socket);
-  let sans: readonly San[] | undefined;
+  let sans: readonly CertificateName[] | undefined;
   return {
     serverName: serverName === undefined ? undefined : hostNameOf(serverName),
     alpn: alpn === undefined ? [] : [alpn],
