@@ -202,7 +202,9 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
   onHandshake(failure: Error | undefined): void {
     if (failure === undefined) return this.#succeed();
     const reached = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
-    this.fail(reached ? "tls" : "refused", failure.message);
+    // What OpenSSL says of the peer's bytes is so, though the peer may have gone since; a connection lost says nothing.
+    const isVerdict = "code" in failure && failure.code !== "ECONNRESET";
+    this.fail(reached || isVerdict ? "tls" : "refused", failure.message);
     this.#socket?.terminate();
   }
 
