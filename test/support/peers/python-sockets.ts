@@ -93,11 +93,17 @@ export class PythonSockets implements AsyncDisposable {
     return new BlackHole(this, handle, port);
   }
 
-  /** A port where nobody listens. */
-  async deadPort(): Promise<number> {
+  /** A port that others than this process are to listen on. Nothing keeps it free until then. */
+  async freePort(): Promise<number> {
     const server = await this.serve("hold");
     await server.stop();
     return server.port;
+  }
+
+  /** A port where nobody listens, and no other process can; `serve` may. */
+  async deadPort(): Promise<number> {
+    const { port } = await this.call<{ readonly port: number }>("dead_port", {});
+    return port;
   }
 
   /** Many connections at a time; `source` is an address of this host. */

@@ -51,7 +51,22 @@ def end(sock, how):
 # === single sockets ===
 
 
+# Port -> a socket that has it and does not listen. Without it another program may get the port, and would answer there.
+dead = {}
+
+
+def dead_port():
+    """A port where nobody listens until `listen` is told to."""
+    sock = socket.socket()
+    sock.bind((LISTEN, 0))
+    port = sock.getsockname()[1]
+    dead[port] = sock
+    return {"port": port}
+
+
 def listen(backlog=512, port=0):
+    if port in dead:
+        dead.pop(port).close()
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((LISTEN, port))
@@ -411,7 +426,7 @@ def churn(port, count, threads, size):
 
 
 OPERATIONS = [listen, accept, connect, send, write, receive, shutdown, close, chat, drip, serve, stats, hang_up, stop]
-OPERATIONS += [black_hole, open_up, crowd, crowd_lines, crowd_ends, crowd_end, reset_burst, churn]
+OPERATIONS += [dead_port, black_hole, open_up, crowd, crowd_lines, crowd_ends, crowd_end, reset_burst, churn]
 BY_NAME = {operation.__name__: operation for operation in OPERATIONS}
 
 
