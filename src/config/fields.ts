@@ -174,8 +174,8 @@ function urlComplaint(value: string): string | undefined {
 
 /** A rule about names of certificates: see lib/name-rule.ts. */
 export function nameRule() {
-  return checkedText("a name such as DNS:web.example.com or spiffe://domain/path", (text) => {
-    const parsed = parseNameRule(text);
+  return checkedText("a name such as DNS:web.example.com or spiffe://domain/path", (rule) => {
+    const parsed = parseNameRule(rule);
     return parsed.ok ? undefined : parsed.reason;
   });
 }

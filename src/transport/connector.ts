@@ -201,10 +201,10 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
 
   onHandshake(failure: Error | undefined): void {
     if (failure === undefined) return this.#succeed();
-    const stands = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
-    // What OpenSSL says is about bytes that have come, also where the peer has reset the connection since.
-    const isTls = stands || ("code" in failure && failure.code === "EPROTO");
-    this.fail(isTls ? "tls" : "refused", failure.message);
+    const reached = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
+    // What OpenSSL says of the peer's bytes is so, though the peer may have gone since; a connection lost says nothing.
+    const isVerdict = "code" in failure && failure.code !== "ECONNRESET";
+    this.fail(reached || isVerdict ? "tls" : "refused", failure.message);
     this.#socket?.terminate();
   }
 
