@@ -1,12 +1,12 @@
 // Identities from files: certificate and key belong together, are strong enough, and are for the name that they stand for.
 import type { X509Certificate } from "node:crypto";
-import type * as NodeTls from "node:tls";
 import { chainFault, dnsNames, isFor, nameOf, weaknessOf } from "./certificate-checks.ts";
 import type { CertificateRole } from "./material.ts";
 import type { KeyType, ReadKey } from "./pem-key.ts";
 import type { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import type { FileIdentity, FilePair } from "./schema-tls.ts";
+import { refusalOf } from "./tls-refusal.ts";
 import type { IdentityConfig, KeyPairConfig } from "./tls-types.ts";
 
 /** A pair with what is to be known of it. Plain data. */
@@ -112,7 +112,7 @@ export class IdentityReader {
       // One form for all keys, so that nothing further on depends on what the TLS library reads.
       privateKeyPem: key.key.export({ type: "pkcs8", format: "pem" }).toString(),
     };
-    const refusal = refusalOf(pair);
+    const refusal = refusalOf({ cert: pair.certificateChainPem, key: pair.privateKeyPem });
     if (refusal !== undefined) {
       const message = `the TLS library refuses this certificate and key: ${refusal}`;
       this.#problems.error(places.whole, message);
@@ -185,20 +185,5 @@ export class IdentityReader {
     if (isFor(names, serverName)) return;
     const those = names.length === 0 ? "it has no DNS name" : `it is for ${names.join(", ")}`;
     this.#problems.warning(certs(0), `${file}: the certificate is not for ${serverName}: ${those}`);
-  }
-}
-
-/** What TLS itself has against a pair. A running proxy must not find that out when it has changed half of itself. */
-function refusalOf({
-  certificateChainPem: cert,
-  privateKeyPem: key,
-}: KeyPairConfig): string | undefined {
-  // Loaded where there is something to try: it takes time and memory.
-  const { createSecureContext } = import.meta.require("node:tls") as typeof NodeTls;
-  try {
-    createSecureContext({ cert, key });
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
   }
 }
