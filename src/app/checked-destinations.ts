@@ -67,10 +67,16 @@ export class CheckedDestinations {
     for (const config of configs) {
       const { healthCheck } = config;
       if (healthCheck === undefined) continue;
-      this.#loaded ??= await this.#load();
-      plans.set(healthCheck, await this.#loaded.checks.prepare(healthCheck, config));
+      const { checks } = await this.load();
+      plans.set(healthCheck, await checks.prepare(healthCheck, config));
     }
     return plans;
+  }
+
+  /** Loads the code of checks. */
+  async load(): Promise<Loaded> {
+    this.#loaded ??= await this.#load();
+    return this.#loaded;
   }
 
   /** Checks the endpoints of a destination as `config` says from now on; a check that stays the same goes on. */
