@@ -6,7 +6,7 @@ import type { Clock } from "../lib/clock.ts";
 
 /** A name that leads nowhere, and that nobody waits for, is followed so long. */
 export const UNBOUND_TTL_MS = 10_000;
-/** New names a second, once as many as there is room for have come at once. */
+/** New names a second, once as many as there is room for have come at once, or so many. */
 export const NEW_NAMES_PER_SEC = 100;
 
 /** A name as its cache sees it. */
@@ -52,6 +52,7 @@ export class NameCache<Name extends CachedName> {
   setLimits(limits: BindingCacheConfig): void {
     this.#limits = limits;
     this.#bucket = bucketFor(limits);
+    this.#fullAtMs = this.#bucket.refused(this.#fullAtMs, this.#parts.clock.now());
     while (this.#names.size > limits.paths && this.#evict());
     this.expire();
   }
@@ -114,5 +115,5 @@ export class NameCache<Name extends CachedName> {
 }
 
 function bucketFor({ paths }: BindingCacheConfig): TokenBucket {
-  return new TokenBucket({ perSec: NEW_NAMES_PER_SEC, burst: paths });
+  return new TokenBucket({ perSec: NEW_NAMES_PER_SEC, burst: Math.max(paths, NEW_NAMES_PER_SEC) });
 }
