@@ -67,11 +67,17 @@ export class CheckedDestinations {
     for (const config of configs) {
       const { healthCheck } = config;
       if (healthCheck === undefined) continue;
-      this.#loaded ??= await this.#load();
-      const plan = await this.#loaded.checks.prepare(healthCheck, config);
+      const { checks } = await this.load();
+      const plan = await checks.prepare(healthCheck, config);
       plans.set(plan.key, plan);
     }
     return plans;
+  }
+
+  /** Loads the code of checks. */
+  async load(): Promise<Loaded> {
+    this.#loaded ??= await this.#load();
+    return this.#loaded;
   }
 
   /** Checks the endpoints of a destination as `config` says from now on; a check that stays the same goes on. */

@@ -7,8 +7,10 @@ import { EndpointRows } from "../control/endpoint-rows.ts";
 import { shareOf } from "../control/share.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import type { ToWorker } from "../wire/messages.ts";
+import type { DestinationUse, WantDestination } from "../wire/name-messages.ts";
 import { CheckedDestinations, checksAtATime, type PreparedHealth } from "./checked-destinations.ts";
 import type { Drains } from "./drains.ts";
+import type * as OnDemand from "./names-on-demand.ts";
 import { NameSources, type NameSourcesParts, type PreparedSources } from "./name-sources.ts";
 import {
   destinationKey,
@@ -22,6 +24,8 @@ import type { TellEach } from "./servers.ts";
 export interface DestinationsParts extends NameSourcesParts {
   readonly config: Config;
   readonly broadcast: (message: ToWorker) => void;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly tellEach: TellEach;
   /** For the sessions of endpoints that leave their name, or turn out to be unhealthy. */
   readonly drains: Pick<Drains, "removed" | "returned" | "demoted">;
   /** A destination is new, or has come back. */
@@ -53,6 +57,9 @@ export class Destinations {
   /** Removed ones that still have connections. */
   readonly #leaving = new Map<string, Destination>();
   readonly #workers: number;
+  /** Of the names that connections bring up; loaded by the first configuration where they do. */
+  #onDemandCode: typeof OnDemand | undefined;
+  #onDemand: OnDemand.NamesOnDemand | undefined;
   #nextId = 0;
   #nextEndpointId = 0;
 
@@ -75,6 +82,7 @@ export class Destinations {
   async follow(): Promise<void> {
     const { sources, health } = await this.prepare(this.#parts.config);
     this.#sources.commit(sources);
+    this.#configureOnDemand(this.#parts.config);
     for (const followed of this.#followed.values()) {
       this.#health.set(followed.destination, followed.config, health);
       this.#follow(followed);
@@ -123,7 +131,13 @@ export class Destinations {
       messages.push(this.#adding(destination, config, index));
       destination.replay((update) => messages.push(update));
     }
+    this.#onDemand?.replayed(index);
     return messages;
+  }
+
+  /** What a worker says of names that connections bring up. */
+  applyNames(worker: number, message: WantDestination | DestinationUse): void {
+    this.#onDemand?.take(worker, message);
   }
 
   released(worker: number, id: number, epoch: number): void {
@@ -138,6 +152,7 @@ export class Destinations {
       destination.workerDied(worker);
       this.#health.settleSoon(destination);
     }
+    this.#onDemand?.workerDied(worker);
     this.#forgetLeft();
   }
 
@@ -147,6 +162,7 @@ export class Destinations {
     const discard = (): void => sources.discard();
     try {
       const planned = Array.from(destinationsOf(config).values(), (one) => one.config);
+      await this.#loadOnDemand(config);
       return { sources, health: await this.#health.prepare(planned), discard };
     } catch (error) {
       discard();
@@ -161,19 +177,19 @@ export class Destinations {
     tellEach: TellEach,
   ): void {
     this.#sources.commit(sources);
+    this.#configureOnDemand(sources.config);
     for (const difference of changes) {
-      if (difference.change === "added") {
-        const followed = this.#add(difference.after);
-        const { destination, config } = followed;
-        tellEach((worker) => this.#adding(destination, config, worker));
-        this.#health.set(destination, config, health);
-        this.#parts.onAdded(destination);
-        this.#follow(followed);
+      if (difference.change === "removed") continue;
+      const { router, path } = difference.after;
+      const isNew = difference.change === "added";
+      // A connection may have brought it up before.
+      const known = isNew ? this.#onDemand?.takeOver(router, path) : undefined;
+      if (isNew && known === undefined) {
+        this.#follow(this.#begin(difference.after, health, tellEach));
+        continue;
       }
-      if (difference.change === "changed") {
-        const followed = this.#configure(difference.after, tellEach);
-        if (followed !== undefined) this.#health.set(followed.destination, followed.config, health);
-      }
+      const followed = this.#configure(difference.after, health, tellEach);
+      if (followed !== undefined && known !== undefined) followed.stop = known.stop;
     }
   }
 
@@ -181,18 +197,9 @@ export class Destinations {
   removeGone(changes: DestinationChanges, config: Config): void {
     for (const difference of changes) {
       if (difference.change !== "removed") continue;
-      const { router, path } = difference.before;
-      const key = destinationKey(router, path);
-      const followed = this.#followed.get(key);
-      if (followed === undefined) continue;
-      followed.stop();
-      this.#followed.delete(key);
-      const { destination } = followed;
-      this.#health.remove(destination);
-      const removed = destination.remove();
-      this.#leaving.set(key, destination);
-      this.#parts.broadcast({ type: "remove-destination", destination: destination.id, removed });
+      this.#remove(difference.before);
     }
+    this.#onDemand?.forgetOthers(config);
     this.#forgetLeft();
     this.#sources.forgetOthers(config);
   }
@@ -205,7 +212,66 @@ export class Destinations {
   /** Follows names no more. */
   stop(): void {
     for (const { stop } of this.#followed.values()) stop();
+    this.#onDemand?.stop();
     this.#health.stop();
+  }
+
+  /** Makes a destination that all workers know. It is not followed yet. */
+  #begin(planned: PlannedDestination, health: PreparedHealth, tellEach: TellEach): Followed {
+    const followed = this.#add(planned);
+    const { destination, config } = followed;
+    tellEach((worker) => this.#adding(destination, config, worker));
+    this.#health.set(destination, config, health);
+    this.#parts.onAdded(destination);
+    return followed;
+  }
+
+  #remove({ router, path }: Pick<PlannedDestination, "router" | "path">): void {
+    const key = destinationKey(router, path);
+    const followed = this.#followed.get(key);
+    if (followed === undefined) return;
+    followed.stop();
+    this.#followed.delete(key);
+    const { destination } = followed;
+    this.#health.remove(destination);
+    const removed = destination.remove();
+    this.#leaving.set(key, destination);
+    this.#parts.broadcast({ type: "remove-destination", destination: destination.id, removed });
+  }
+
+  /** Loads what names need that connections bring up: they do not wait for code. */
+  async #loadOnDemand({ routers }: Config): Promise<void> {
+    const naming = routers.filter(({ bindingCache }) => bindingCache !== undefined);
+    if (naming.length === 0) return;
+    this.#onDemandCode ??= await import("./names-on-demand.ts");
+    const rules = naming.flatMap(({ client }) => client);
+    if (rules.some(({ healthCheck }) => healthCheck !== undefined)) await this.#health.load();
+  }
+
+  #configureOnDemand(config: Config): void {
+    const { NamesOnDemand } = this.#onDemandCode ?? {};
+    if (NamesOnDemand === undefined) return;
+    const { registry, clock, logger, tell, tellEach } = this.#parts;
+    this.#onDemand ??= new NamesOnDemand({
+      workers: this.#workers,
+      registry,
+      clock,
+      log: logger("discovery"),
+      tell,
+      follow: (router, path, observer) => this.#sources.follow(router, path, observer, "debug"),
+      targets: {
+        has: (router, path) => this.idOf(router, path) !== undefined,
+        prepareHealth: (one) => this.#health.prepare([one]),
+        add: (planned, health) => this.#begin(planned, health, tellEach).destination,
+        apply: (destination, state) => this.#health.apply(destination, state),
+        configure: (planned, health) => void this.#configure(planned, health, tellEach),
+        remove: (planned) => {
+          this.#remove(planned);
+          this.#forgetLeft();
+        },
+      },
+    });
+    this.#onDemand.configure(config);
   }
 
   /** A new destination, or one that is leaving and has come back. */
@@ -256,6 +322,7 @@ export class Destinations {
 
   #configure(
     { router, path, config }: PlannedDestination,
+    health: PreparedHealth,
     tellEach: TellEach,
   ): Followed | undefined {
     const followed = this.#followed.get(destinationKey(router, path));
@@ -267,6 +334,7 @@ export class Destinations {
       destination: id,
       config: this.#shareOf(config, worker),
     }));
+    this.#health.set(followed.destination, config, health);
     return followed;
   }
 

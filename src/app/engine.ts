@@ -131,6 +131,8 @@ export class Engine {
       rng,
       logger,
       broadcast: (message) => this.supervisor.broadcast(message),
+      tell: (worker, message) => this.supervisor.tell(worker, message),
+      tellEach: (make) => this.supervisor.tellEach(make),
       drains: this.drains,
       onAdded: (destination) => this.control.adopt(destination),
     });
@@ -161,6 +163,7 @@ export class Engine {
         this.limits.workerDied(worker);
       },
       onSessions: (worker, message) => sessions.apply(worker, message),
+      onNames: (worker, message) => this.destinations.applyNames(worker, message),
     });
   }
 

@@ -37,6 +37,8 @@ export const DEFAULTS = {
     userTimeoutMs: 0,
   },
   drain: { windowSecs: 30, maxPerSec: 0, deadlineSecs: 300 },
+  // As in linkerd 1.x.
+  bindingCache: { paths: 1_000, idleTtlSecs: 600 },
   limits: { ipv4PrefixLength: 32, ipv6PrefixLength: 64 },
   passthrough: { helloTimeoutMs: 5_000 },
   serverTls: { handshakeTimeoutMs: 10_000 },

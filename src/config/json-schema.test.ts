@@ -28,6 +28,7 @@ describe("configJsonSchema()", () => {
       "alpn",
       "answer",
       "backoff",
+      "bindingCache",
       "budget",
       "caCertPath",
       "client",

@@ -13,6 +13,27 @@ const OBJECT = { error: "an object" };
 const CAPTURES = ["sni", "alpn"];
 const ENDS = ["close", "reset"];
 
+/** How many names connections may bring up, and how long those stay. */
+export const bindingCache = z
+  .strictObject(
+    {
+      paths: field
+        .whole("a whole number from 1 to 100000", 1, 100_000)
+        .default(DEFAULTS.bindingCache.paths)
+        .describe(
+          "Names that are followed at a time. At the limit one goes that no connection uses; where all are in use, connections for others are refused.",
+        ),
+      idleTtlSecs: field
+        .duration("seconds", 1)
+        .default(DEFAULTS.bindingCache.idleTtlSecs)
+        .describe(
+          "How long a name is followed that no connection uses. One that leads nowhere goes after 10 seconds.",
+        ),
+    },
+    OBJECT,
+  )
+  .describe("Names that clients bring up, by a path such as `/svc/{sni}`.");
+
 /** A path that may have `{sni}` and `{alpn}` in it. */
 export function routedPath() {
   return field.checkedText("a path such as /svc/web", (value) =>

@@ -9,7 +9,7 @@ import { limits, overload } from "./schema-limits.ts";
 import { namers } from "./schema-namers.ts";
 import { socketOptions } from "./schema-sessions.ts";
 import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
-import { otherwise, passthrough, routedPath, routes } from "./schema-routes.ts";
+import { bindingCache, otherwise, passthrough, routedPath, routes } from "./schema-routes.ts";
 import { serverTls } from "./schema-tls.ts";
 
 const OBJECT = { error: "an object" };
@@ -110,6 +110,7 @@ const router = z.strictObject(
     interpreter,
     servers: z.array(server, LIST).describe("Where the router accepts connections."),
     client,
+    bindingCache: bindingCache.optional(),
   },
   OBJECT,
 );

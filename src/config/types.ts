@@ -51,6 +51,16 @@ export interface RouterConfig {
   readonly interpreter: InterpreterConfig;
   readonly servers: readonly ServerConfig[];
   readonly client: ClientConfig;
+  /** Undefined where connections bring up no names. */
+  readonly bindingCache?: BindingCacheConfig | undefined;
+}
+
+/** Of the names that connections bring up. */
+export interface BindingCacheConfig {
+  /** At a time. */
+  readonly paths: number;
+  /** How long one that leads somewhere is followed while no session uses it. */
+  readonly idleTtlMs: number;
 }
 
 export type InterpreterConfig = DefaultInterpreterConfig | NamerdConfig | FsConfig | StaticConfig;

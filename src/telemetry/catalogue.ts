@@ -7,7 +7,7 @@ import { HEALTH_METRICS } from "./catalogue/health.ts";
 import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
 import { RELOAD_METRICS } from "./catalogue/reload.ts";
-import { DRAIN_METRICS, ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
+import { DRAIN_METRICS, NAME_METRICS, ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
 import type { MetricDefinition } from "./metrics.ts";
 
 /** All definitions, in the order of the metrics page. */
@@ -15,6 +15,7 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   RESOLVER_METRICS,
   NAMER_METRICS,
   ROUTER_METRICS,
+  NAME_METRICS,
   SERVER_METRICS,
   DRAIN_METRICS,
   BALANCER_METRICS,

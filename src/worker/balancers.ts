@@ -59,12 +59,15 @@ export class Balancers {
     this.#pages.set(page, { cells: new Float64Array(buffer), slots: new Int32Array(slots) });
   }
 
-  /** Makes the balancer of a destination, or takes one back that is being removed. Answers a new one. */
-  add({ destination, router, path, config }: AddDestination): Balancer | undefined {
+  /** Makes the balancer of a destination, or takes one back that is being removed. */
+  add({ destination, router, path, config }: AddDestination): {
+    readonly balancer: Balancer;
+    readonly isNew: boolean;
+  } {
     const known = this.#entries.get(destination);
     if (known !== undefined) {
       this.#takeBack(known, config);
-      return undefined;
+      return { balancer: known.balancer, isNew: false };
     }
     const { clock, rng, logger, send, registry } = this.#parts;
     const setup = this.#setupOf(config, path);
@@ -80,7 +83,16 @@ export class Balancers {
     });
     const entry = { router, path, balancer, config, setup, holders: 0, removal: undefined };
     this.#entries.set(destination, entry);
-    return balancer;
+    return { balancer, isNew: true };
+  }
+
+  /** The destinations of a router, those that are being removed left out. */
+  *ofRouter(
+    label: string,
+  ): Generator<readonly [path: string, destination: number, balancer: Balancer]> {
+    for (const [destination, { router, path, balancer, removal }] of this.#entries) {
+      if (router === label && removal === undefined) yield [path, destination, balancer];
+    }
   }
 
   /** New connections of the destination are made in this way. */

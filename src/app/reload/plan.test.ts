@@ -129,6 +129,27 @@ describe("planOf()", () => {
     );
   });
 
+  test("sees what changes for names that connections bring up, though no destination does", () => {
+    const router = (more: string): Config =>
+      configFrom(`
+routers:
+  - label: r
+    interpreter: {kind: io.l5d.namerd.http, baseUrl: "http://namerd"}
+    servers: [{port: 1, passthrough: {}, dstName: "/svc/{sni}"}]
+    ${more}
+`);
+    const settings = (before: string, after: string): readonly string[] => {
+      const plan = planOf(router(before), router(after));
+      expect([isEmpty(plan), plan.atNextStart]).toEqual([plan.settings.length === 0, []]);
+      return plan.settings.map(({ setting, from, to }) => `${setting} ${from} ${to}`);
+    };
+    expect(settings("", "bindingCache: {}")).toEqual([]);
+    expect(settings("", "bindingCache: {paths: 7}")).toEqual(["r.bindingCache.paths 1000 7"]);
+    expect(settings("", "client: {kind: io.l5d.global, maxWaiters: 3}")).toEqual([
+      "r.client a list of 0 a list of 1",
+    ]);
+  });
+
   test("sees each change of namers, of their order too", () => {
     fc.assert(
       fc.property(arbitraryConfig, arbitraryConfig, (a, b) => {
