@@ -31,6 +31,12 @@ export function besidePeers(
   return found;
 }
 
+/** Ours, and the peers that are installed, for what other commits may not know. */
+export function besideOurs(options: Options): Contender[] {
+  const quiet = (): void => {};
+  return besidePeers({ ...options, oursAt: undefined }, "", quiet);
+}
+
 /** Ours with two workers beside ours with one. */
 export function besideOneWorker(options: Options): Contender[] {
   if (!options.proxies.includes("ours")) return [];

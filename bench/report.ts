@@ -2,6 +2,7 @@
 import type { Facts } from "./machine.ts";
 import { compare, type Comparison, type Figures, type RowResult } from "./results.ts";
 import type { Summary } from "./statistics.ts";
+import type { Field } from "./work/workload.ts";
 
 /** A finished run. */
 export interface Run {
@@ -15,13 +16,14 @@ export interface Run {
 
 /** The whole report. */
 export function report(run: Run): string {
-  const peers = run.results.filter(({ field }) => field === "peers").map(compare);
-  const workers = run.results.filter(({ field }) => field === "workers").map(compare);
+  const of = (...fields: readonly Field[]): readonly Comparison[] =>
+    run.results.filter(({ field }) => fields.includes(field)).map(compare);
   const parts = [
     `# Benchmark of ${run.facts.date}, commit ${run.facts.commit}`,
     facts(run),
-    table(peers, "better peer"),
-    table(workers, "one worker"),
+    table(of("peers", "rsa"), "better peer"),
+    table(of("passthrough"), "plain relaying"),
+    table(of("workers"), "one worker"),
     failures(run.results),
   ];
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;

@@ -23,6 +23,14 @@ describe("compare()", () => {
     expect(figures.map(({ ratio }) => ratio?.median)).toEqual([1.1, 2, 1]);
   });
 
+  test("holds passing TLS on against relaying of ours, whatever the peers do", () => {
+    const plain: Column = { name: "plain", kind: "ours", samples: [10, 20, 30] };
+    const cheap: Column = { name: "cheap", kind: "peer", samples: [1, 2, 3] };
+    const columns = [ours, plain, cheap];
+    const { reference, figures, change } = compare({ row: row(), field: "passthrough", columns });
+    expect([reference, figures[0]?.ratio?.median, change]).toEqual(["plain", 1.1, undefined]);
+  });
+
   test.each([
     [{ kind: "ratio", atMost: 1.15 }, "met"],
     [{ kind: "ratio", atMost: 1.05 }, "missed"],

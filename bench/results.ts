@@ -1,6 +1,6 @@
 // What a run found, and what it means: ratios within rounds, and targets met or missed. Pure.
 import { pairedRatios, type Summary, summarize } from "./statistics.ts";
-import type { Row } from "./work/workload.ts";
+import type { Field, Row } from "./work/workload.ts";
 
 /** The samples of one proxy in one row. */
 export interface Column {
@@ -15,7 +15,7 @@ export interface Column {
 /** One row with all its proxies; the first of ours is the one that is judged. */
 export interface RowResult {
   readonly row: Row;
-  readonly field: "peers" | "workers";
+  readonly field: Field;
   readonly columns: readonly Column[];
 }
 
@@ -35,7 +35,7 @@ export type Verdict = "met" | "missed" | "FAILED" | "–";
 export interface Comparison {
   readonly row: Row;
   readonly figures: readonly Figures[];
-  /** What the ratios are against: the better peer, or one worker. */
+  /** What the ratios are against: the better peer, one worker, or ours relaying. */
   readonly reference: string | undefined;
   readonly verdict: Verdict;
   /** Ours against the other commit of ours, when there is one. */
@@ -45,8 +45,9 @@ export interface Comparison {
 /** Compares the columns of a row with its reference. */
 export function compare({ row, field, columns }: RowResult): Comparison {
   const judged = columns.find(({ kind }) => kind === "ours");
+  const besidePeers = field === "peers" || field === "rsa";
   const others = columns.filter((column) =>
-    field === "peers" ? column.kind === "peer" : column !== judged,
+    besidePeers ? column.kind === "peer" : column.kind === "ours" && column !== judged,
   );
   const reference = others
     .filter(({ failure }) => failure === undefined)
@@ -67,7 +68,7 @@ export function compare({ row, field, columns }: RowResult): Comparison {
       row,
       figures.find(({ name }) => name === judged?.name),
     ),
-    change: field === "peers" && judged !== undefined ? ratioOf(judged, other) : undefined,
+    change: besidePeers && judged !== undefined ? ratioOf(judged, other) : undefined,
   };
 }
 

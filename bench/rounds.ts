@@ -113,7 +113,7 @@ class Series {
     const { contender, proxy, cores } = this.#entry;
     return {
       plain: { port: proxy.plainPort },
-      tls: { port: proxy.tlsPort, trust: stage.identity.trust },
+      tls: { port: proxy.tlsPort, trust: stage.identities.ecdsa.trust },
       cpu: cpuClock(proxy.pids),
       effort,
       fresh: () => stage.start(contender, cores),

@@ -3,20 +3,20 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeIdentity } from "./certificate.ts";
+import { makeIdentities } from "./certificate.ts";
 import { Children, Ports } from "./children.ts";
-import { besideOneWorker, besidePeers, ROOT } from "./line-up.ts";
+import { besideOneWorker, besideOurs, besidePeers, ROOT } from "./line-up.ts";
 import { load, machineFacts, QUIET_LOAD } from "./machine.ts";
 import { effortOf, type Options, parseOptions, USAGE } from "./options.ts";
 import { pinSelf, placementOn, usableCores } from "./placement.ts";
-import type { Contender } from "./proxies/contender.ts";
+import type { Contender, Variant } from "./proxies/contender.ts";
 import { commitOf } from "./proxies/worktree.ts";
 import { report, type Run } from "./report.ts";
 import { type Entry, runRounds } from "./rounds.ts";
 import { save } from "./save.ts";
 import { Stage } from "./stage.ts";
 import { WORKLOADS } from "./work/all.ts";
-import type { Workload } from "./work/workload.ts";
+import type { Field } from "./work/workload.ts";
 
 await main();
 
@@ -58,27 +58,33 @@ async function bench(options: Options, dir: string, children: Children): Promise
   const placement = placementOn(usableCores(), canPin(options));
   const known = { commit: commitOf(ROOT), placement: placement.summary };
   const workloads = WORKLOADS.filter(({ id }) => options.only?.includes(id) ?? true);
-  const fields = {
-    peers: besidePeers(options, dir, (name) => say(`${name} is not installed: left out`)),
-    workers: besideOneWorker(options),
-  };
-  const versions = [`Bun ${Bun.version}`, ...fields.peers.map(({ version }) => version)];
+  const peers = besidePeers(options, dir, (name) => say(`${name} is not installed: left out`));
+  const versions = [`Bun ${Bun.version}`, ...peers.map(({ version }) => version)];
   const facts = machineFacts({ ...known, versions }, new Date());
-  const identity = await makeIdentity(dir);
+  const identity = await makeIdentities(dir);
   const stage = await Stage.open(dir, identity, children, new Ports(), placement);
   pinSelf(placement.generator);
-  const start = (field: Workload["field"], cores: string | undefined): Promise<Entry[]> =>
-    workloads.some((each) => each.field === field)
-      ? entries(stage, fields[field], cores)
-      : Promise.resolve([]);
+  const start = async (
+    field: Field,
+    contenders: () => readonly Contender[],
+    variant: Variant = "ecdsa",
+  ): Promise<Entry[]> => {
+    if (!workloads.some((each) => each.field === field)) return [];
+    const cores = field === "workers" ? placement.pair : placement.proxy;
+    return await entries(stage, contenders(), cores, variant);
+  };
   const results = await runRounds(
     {
       rounds: options.rounds,
       ...effortOf(options.quick),
       workloads,
       entries: {
-        peers: await start("peers", placement.proxy),
-        workers: await start("workers", placement.pair),
+        peers: await start("peers", () => peers),
+        rsa: await start("rsa", () => peers, "rsa"),
+        passthrough: besideRelaying(
+          await start("passthrough", () => besideOurs(options), "passthrough"),
+        ),
+        workers: await start("workers", () => besideOneWorker(options)),
       },
       progress: say,
     },
@@ -96,12 +102,25 @@ async function entries(
   stage: Stage,
   contenders: readonly Contender[],
   cores: string | undefined,
+  variant: Variant,
 ): Promise<Entry[]> {
   const started: Entry[] = [];
   for (const contender of contenders) {
-    started.push({ contender, proxy: await stage.start(contender, cores), cores });
+    started.push({ contender, proxy: await stage.start(contender, cores, variant), cores });
   }
   return started;
+}
+
+/** Each passing TLS on, and the first of them, ours, relaying beside that in the same process. */
+function besideRelaying(started: readonly Entry[]): readonly Entry[] {
+  const passing = started.map((entry) => ({
+    ...entry,
+    proxy: { ...entry.proxy, plainPort: entry.proxy.tlsPort },
+  }));
+  const [ours] = started;
+  if (ours === undefined) return [];
+  const relaying = { ...ours, contender: { ...ours.contender, name: "plain" } };
+  return [...passing.slice(0, 1), relaying, ...passing.slice(1)];
 }
 
 function say(line: string): void {

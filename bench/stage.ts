@@ -1,18 +1,18 @@
 // Starts proxies, each with ports, a directory and a backend port of its own.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Identity } from "./certificate.ts";
+import type { Identities } from "./certificate.ts";
 import type { Children, Ports } from "./children.ts";
 import type { Placement } from "./placement.ts";
-import type { Contender, Running } from "./proxies/contender.ts";
+import type { Contender, Running, Variant } from "./proxies/contender.ts";
 
 /** Backend ports: each proxy started takes the next one, and after the last the first again. */
-const BACKEND_PORTS = 12;
+const BACKEND_PORTS = 16;
 
 /** What all proxies of a run share. */
 export class Stage {
   readonly dir: string;
-  readonly identity: Identity;
+  readonly identities: Identities;
   readonly #children: Children;
   readonly #ports: Ports;
   readonly #backendPorts: readonly number[];
@@ -20,13 +20,13 @@ export class Stage {
 
   private constructor(
     dir: string,
-    identity: Identity,
+    identities: Identities,
     children: Children,
     ports: Ports,
     backendPorts: readonly number[],
   ) {
     this.dir = dir;
-    this.identity = identity;
+    this.identities = identities;
     this.#children = children;
     this.#ports = ports;
     this.#backendPorts = backendPorts;
@@ -35,7 +35,7 @@ export class Stage {
   /** Starts the backend. */
   static async open(
     dir: string,
-    identity: Identity,
+    identities: Identities,
     children: Children,
     ports: Ports,
     placement: Placement,
@@ -46,11 +46,15 @@ export class Stage {
     const argv = [process.execPath, "--no-env-file", program, ...backendPorts.map(String)];
     const command = { argv, cores: placement.backend };
     await children.start(command, backendPorts, join(dir, "backend.log"));
-    return new Stage(dir, identity, children, ports, backendPorts);
+    return new Stage(dir, identities, children, ports, backendPorts);
   }
 
   /** Starts `contender` on `cores`. */
-  async start(contender: Contender, cores: string | undefined): Promise<Running> {
+  async start(
+    contender: Contender,
+    cores: string | undefined,
+    variant: Variant = "ecdsa",
+  ): Promise<Running> {
     const number = this.#started++;
     const dir = join(this.dir, `${number}-${contender.name.replaceAll(/\W+/g, "-")}`);
     mkdirSync(dir);
@@ -59,7 +63,8 @@ export class Stage {
     const backendPort = this.#backendPorts[number % BACKEND_PORTS] ?? 0;
     return await contender.start({
       dir,
-      identity: this.identity,
+      variant,
+      identity: this.identities[variant === "rsa" ? "rsa" : "ecdsa"],
       plainPort,
       tlsPort,
       backendPort,

@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 // They start processes and wait for them: not beside the many short tests of `src`, which want the cores.
-const WHOLE_PRODUCT = ["test/integration/", "test/conformance/", "test/chaos/"];
+const WHOLE_PRODUCT = ["test/integration/", "test/conformance/", "test/interop/", "test/chaos/"];
 /** Those of them that measure what a neighbour would change: each has the machine to itself. */
 export const ALONE: readonly string[] = [
   // Thousands of connections: their memory, and the time that they take.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 // The endpoint behind every proxy, a process of its own: `backend.ts PORT…`. Ends when its standard input does.
 import type { Socket } from "bun";
-import { bodyBytesOf, REQUEST_BYTES, Response } from "./protocol.ts";
+import { bodyBytesOf, helloBytesOf, REQUEST_BYTES, Response, SMALL_BYTES } from "./protocol.ts";
 
 /** Responses up to this length are kept whole. */
 const KEEP_BYTES = 128 * 1024;
@@ -20,7 +20,13 @@ const kept = new Map<number, Buffer>();
 function answer(socket: Socket<Exchange>, data: Buffer): void {
   const state = socket.data;
   const requests = state.rest === undefined ? data : Buffer.concat([state.rest, data]);
-  let at = 0;
+  const helloBytes = helloBytesOf(requests);
+  if (helloBytes === undefined || helloBytes > requests.length) {
+    state.rest = requests;
+    return;
+  }
+  if (helloBytes > 0) respond(socket, SMALL_BYTES);
+  let at = helloBytes;
   for (; at + REQUEST_BYTES <= requests.length; at += REQUEST_BYTES) {
     const bodyBytes = bodyBytesOf(requests, at);
     if (Number.isNaN(bodyBytes) || state.sending !== undefined) {

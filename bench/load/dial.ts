@@ -12,6 +12,8 @@ export interface Address {
   readonly port: number;
   /** The certificate to trust, PEM; a plain connection without. */
   readonly trust?: string;
+  /** Whether sessions are resumed: each connection but the first offers the newest ticket. */
+  readonly resume?: boolean;
 }
 
 /** What a connection tells its owner. */
@@ -40,7 +42,7 @@ export class Dialer<Data> {
       socket: {
         ...(address.trust === undefined
           ? { open: (socket: Socket<Data>) => handlers.ready(socket) }
-          : { handshake: handshakeOf(handlers) }),
+          : tlsHandlers(handlers, address.resume === true)),
         data: (socket, chunk) => handlers.data(socket, chunk),
         close: (socket) => handlers.closed(socket),
         error: (_, cause) => handlers.failed(String(cause)),
@@ -60,13 +62,30 @@ function clientTls(trust: string): Bun.TLSOptions {
   return { ca: trust, serverName: SERVER_NAME, ecdhCurve: CURVE } as Bun.TLSOptions;
 }
 
-function handshakeOf<Data>(handlers: Handlers<Data>) {
-  return (plain: Socket<Data>, ok: boolean, cause: Error | null): void => {
+function tlsHandlers<Data>(handlers: Handlers<Data>, resume: boolean) {
+  let session: Buffer | undefined;
+  // Connections that were begun before there was a ticket are as good as the first.
+  const offering = new WeakSet<Socket<Data>>();
+  const handshake = (plain: Socket<Data>, ok: boolean, cause: Error | null): void => {
     const socket = plain as unknown as TLSSocket & Socket<Data>;
     const cipher = socket.getCipher().name;
+    const resumed = socket.isSessionReused();
     if (!ok) handlers.failed(`handshake: ${String(cause)}`);
-    else if (socket.isSessionReused()) handlers.failed("handshake: resumed a session");
+    else if (resumed && !resume) handlers.failed("handshake: resumed a session");
+    else if (offering.has(plain) && !resumed) handlers.failed("handshake: did not resume");
     else if (cipher !== CIPHER) handlers.failed(`handshake: ${cipher} instead of ${CIPHER}`);
     else handlers.ready(socket);
+  };
+  if (!resume) return { handshake };
+  return {
+    handshake,
+    // Before the hello is sent.
+    open(plain: Socket<Data>): void {
+      if (session === undefined) return;
+      (plain as unknown as TLSSocket).setSession(session);
+      offering.add(plain);
+    },
+    // Not in the types: a ticket has come.
+    session: (_: Socket<Data>, ticket: Buffer) => void (session = ticket),
   };
 }

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { bodyBytesOf, PIECE_BYTES, REQUEST_BYTES, requestFor, Response } from "./protocol.ts";
+import { readClientHello } from "../../src/proxy/client-hello/client-hello.ts";
+import {
+  bodyBytesOf,
+  HELLO,
+  helloBytesOf,
+  PIECE_BYTES,
+  REQUEST_BYTES,
+  requestFor,
+  Response,
+} from "./protocol.ts";
 
 test("bodyBytesOf() reads what requestFor() asks for, anywhere in a buffer", () => {
   const requests = Buffer.concat([requestFor(128), requestFor(2 ** 30)]);
@@ -10,6 +19,19 @@ test("bodyBytesOf() reads what requestFor() asks for, anywhere in a buffer", () 
 
 test("bodyBytesOf() refuses what is none of ours", () => {
   expect(bodyBytesOf(Buffer.alloc(REQUEST_BYTES, "x"), 0)).toBeNaN();
+});
+
+describe("HELLO", () => {
+  test("is one hello with the name of the bench, which its length leads past", () => {
+    expect(HELLO.length).toBeGreaterThan(1_460);
+    expect(helloBytesOf(HELLO)).toBe(HELLO.length);
+    expect(readClientHello(HELLO)).toMatchObject({ hello: { serverName: "bench.test" } });
+  });
+
+  test("is waited for until its head is whole, and is no request", () => {
+    expect(helloBytesOf(HELLO.subarray(0, 4))).toBeUndefined();
+    expect(helloBytesOf(requestFor(128))).toBe(0);
+  });
 });
 
 describe("Response", () => {

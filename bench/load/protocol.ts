@@ -1,4 +1,5 @@
 // What client and backend of the bench say to each other: HTTP/1.1 of fixed shape, so that every byte can be checked.
+import { EXTENSION, helloRecords } from "../../test/support/tls/hello-bytes.ts";
 
 /** Length of the body of a small response. */
 export const SMALL_BYTES = 128;
@@ -93,4 +94,24 @@ function pattern(length: number): Buffer {
     bytes[at] = state >>> 24;
   }
   return bytes;
+}
+
+/** Length of the key share of X25519 with ML-KEM, which makes hellos of today's browsers longer than a segment. */
+const HYBRID_BYTES = 1216;
+
+/** A hello of TLS as clients send it today, in length and in extensions. Its name is `bench.test`. */
+export const HELLO = helloRecords({
+  serverName: "bench.test",
+  alpn: ["h2", "http/1.1"],
+  extensions: [
+    [EXTENSION.grease, new Uint8Array(1)],
+    [EXTENSION.keyShare, new Uint8Array(HYBRID_BYTES + 36)],
+    [EXTENSION.padding, new Uint8Array(120)],
+  ],
+});
+
+/** How long the hello at the beginning of `bytes` is; 0 where there is none, undefined where its head is not whole. */
+export function helloBytesOf(bytes: Buffer): number | undefined {
+  if (bytes[0] !== 22) return 0;
+  return bytes.length < 5 ? undefined : 5 + bytes.readUInt16BE(3);
 }

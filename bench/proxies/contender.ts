@@ -12,10 +12,14 @@ export interface Contender {
   start(site: Site): Promise<Running>;
 }
 
+/** What the second port of an instance does: end TLS with a key of this type, or pass TLS on by the name asked for. */
+export type Variant = "ecdsa" | "rsa" | "passthrough";
+
 /** What a proxy gets to start with. */
 export interface Site {
   /** A directory of its own, for configuration and log. */
   readonly dir: string;
+  readonly variant: Variant;
   readonly identity: Identity;
   readonly plainPort: number;
   readonly tlsPort: number;

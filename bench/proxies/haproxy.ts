@@ -1,5 +1,6 @@
 // HAProxy: one process of one thread, TCP mode.
 import { join } from "node:path";
+import { SERVER_NAME } from "../load/dial.ts";
 import {
   CIPHERS_12,
   CIPHERS_13,
@@ -54,7 +55,16 @@ ${more}listen plain
   bind 127.0.0.1:${site.plainPort}
   server backend 127.0.0.1:${site.backendPort}
 listen tls
-  bind 127.0.0.1:${site.tlsPort} ssl crt ${site.identity.bothPath}
-  server backend 127.0.0.1:${site.backendPort}
+${tlsPort(site)}  server backend 127.0.0.1:${site.backendPort}
+`;
+}
+
+function tlsPort({ variant, tlsPort: port, identity }: Site): string {
+  if (variant !== "passthrough") return `  bind 127.0.0.1:${port} ssl crt ${identity.bothPath}\n`;
+  // Who asks for another name is refused, so that the name is read and looked at.
+  return `  bind 127.0.0.1:${port}
+  tcp-request inspect-delay 5s
+  tcp-request content accept if { req.ssl_sni -i ${SERVER_NAME} }
+  tcp-request content reject if { req.ssl_hello_type 1 }
 `;
 }

@@ -1,6 +1,7 @@
 // nginx with its stream module: one worker process, which is the one measured.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { SERVER_NAME } from "../load/dial.ts";
 import { childrenOf } from "../measure.ts";
 import {
   CIPHERS_12,
@@ -38,7 +39,6 @@ export function nginx(): Contender | undefined {
 }
 
 function configuration(site: Site): string {
-  const { certPath, keyPath } = site.identity;
   // Workers change to an unprivileged user when the master is root, who could not write to our directory.
   const user = process.getuid?.() === 0 ? "user root;\n" : "";
   return `${user}daemon off;
@@ -49,19 +49,34 @@ pid ${site.dir}/nginx.pid;
 events { worker_connections ${2 * MAX_CONNECTIONS}; }
 stream {
   proxy_timeout 1h;
-  server {
+${names(site)}  server {
     listen 127.0.0.1:${site.plainPort} backlog=4096;
     proxy_pass 127.0.0.1:${site.backendPort};
   }
   server {
-    listen 127.0.0.1:${site.tlsPort} ssl backlog=4096;
-    ssl_certificate ${certPath};
-    ssl_certificate_key ${keyPath};
+${tlsPort(site)}  }
+}
+`;
+}
+
+function names({ variant, backendPort }: Site): string {
+  if (variant !== "passthrough") return "";
+  return `  map $ssl_preread_server_name $named { ${SERVER_NAME} 127.0.0.1:${backendPort}; }\n`;
+}
+
+function tlsPort({ variant, tlsPort: port, identity, backendPort }: Site): string {
+  if (variant === "passthrough") {
+    return `    listen 127.0.0.1:${port} backlog=4096;
+    ssl_preread on;
+    proxy_pass $named;
+`;
+  }
+  return `    listen 127.0.0.1:${port} ssl backlog=4096;
+    ssl_certificate ${identity.certPath};
+    ssl_certificate_key ${identity.keyPath};
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_ciphers ${CIPHERS_12};
     ssl_conf_command Ciphersuites ${CIPHERS_13};
-    proxy_pass 127.0.0.1:${site.backendPort};
-  }
-}
+    proxy_pass 127.0.0.1:${backendPort};
 `;
 }

@@ -1,6 +1,7 @@
 // linkerd-tcp from a source tree: the working one, or a worktree of another commit.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { SERVER_NAME } from "../load/dial.ts";
 import { type Contender, running, type Site } from "./contender.ts";
 
 /** Which of ours. */
@@ -35,14 +36,22 @@ export function linkerdTcp({ name, version, root, main, workers }: Ours): Conten
 
 /** JSON is YAML. */
 function configuration(site: Site, workers: number): string {
-  const { certPath, keyPath } = site.identity;
   const server = (port: number): object => ({ port, ip: "127.0.0.1", dstName: "/svc/web" });
-  const tls = { defaultIdentity: { certs: [certPath], privateKey: keyPath } };
   const names = { "/svc/web": [`127.0.0.1:${site.backendPort}`] };
   const router = {
     label: "bench",
     interpreter: { kind: "io.l5d.static", names },
-    servers: [server(site.plainPort), { ...server(site.tlsPort), tls }],
+    servers: [server(site.plainPort), tlsServer(site)],
   };
   return JSON.stringify({ admin: { port: 0 }, workers, routers: [router] }, undefined, 2);
+}
+
+function tlsServer({ variant, tlsPort: port, identity: { certPath, keyPath } }: Site): object {
+  const at = { port, ip: "127.0.0.1" };
+  if (variant === "passthrough") {
+    const routes = [{ match: { sni: [SERVER_NAME] }, dstName: "/svc/web" }];
+    return { ...at, passthrough: {}, routes };
+  }
+  const tls = { defaultIdentity: { certs: [certPath], privateKey: keyPath } };
+  return { ...at, dstName: "/svc/web", tls };
 }

@@ -6,7 +6,10 @@ import { MEMORY } from "./memory.ts";
 import { REQUESTS, WORKERS } from "./requests.ts";
 import type { Workload } from "./workload.ts";
 
-const ORDER = ["small", "64k", "conn", "bulk", "tls-small", "tls-64k", "tls-conn", "tls-bulk"];
+const ORDER = [
+  ...["small", "64k", "conn", "bulk", "tls-small", "tls-64k"],
+  ...["tls-conn", "tls-rsa", "tls-resumed", "tls-bulk", "passthrough"],
+];
 
 export const WORKLOADS: readonly Workload[] = [
   ...[...REQUESTS, ...CONNECTIONS, ...BULK].sort(

@@ -6,7 +6,7 @@ export const BULK: readonly Workload[] = [
   bulk("bulk", "plain", { label: "1 GiB download", target: { kind: "ratio", atMost: 0.8 } }),
   bulk("tls-bulk", "tls", {
     label: "TLS: 1 GiB download",
-    target: { kind: "ratio", atMost: 0.75 },
+    target: { kind: "ratio", atMost: 0.7 },
   }),
 ];
 

@@ -40,12 +40,17 @@ export interface Subject {
   fresh(): Promise<Running>;
 }
 
+/**
+ * Who competes: ours and the peers, with a certificate of ECDSA or of RSA; ours with one and with two workers; or ours
+ * passing TLS on by its name beside ours relaying, with the peers that pass it on.
+ */
+export type Field = "peers" | "rsa" | "workers" | "passthrough";
+
 /** A kind of work, measured by one sample per proxy and round. */
 export interface Workload {
   readonly id: string;
   readonly rows: readonly Row[];
-  /** Who competes: ours and the peers, or ours with one and with two workers. */
-  readonly field: "peers" | "workers";
+  readonly field: Field;
   /** Whether each sample starts an instance of its own. */
   readonly fresh?: boolean;
   /** One sample: a figure for each row. Rejects when anything was not as it must be. */

@@ -34,6 +34,11 @@ export function reportHandshake(
   return "handshake_failed";
 }
 
+/** Whether a handshake failed in the library, which has sent an alert then; it tells so by `EPROTO`. */
+export function saidWhy(failure: Error | undefined): boolean {
+  return failure !== undefined && "code" in failure && failure.code === "EPROTO";
+}
+
 /** Counts a session that waits no more, after so long. */
 export function reportConnected({ waiters, connectLatency }: Metrics, waitedMs: number): void {
   waiters.add(-1);

@@ -23,7 +23,13 @@ import {
   type SessionState,
 } from "./session-facts.ts";
 import { idleReason, overdueReason, resetReason, unanswered } from "./session-end.ts";
-import { reportConnected, reportEnd, reportHandshake, reportStart } from "./session-report.ts";
+import {
+  reportConnected,
+  reportEnd,
+  reportHandshake,
+  reportStart,
+  saidWhy,
+} from "./session-report.ts";
 import { type NameWait, type RouteSeeker, seekRoute } from "./session-routes.ts";
 import { Side, type SideOwner } from "./side.ts";
 
@@ -192,6 +198,8 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
   onHandshake(failure: Error | undefined): void {
     if (this.#state !== "handshaking") return;
     const reason = reportHandshake(this.context, this.#sinceMs, failure);
+    // An alert that has been sent says why: a reset could overtake it.
+    if (reason === "handshake_failed" && saidWhy(failure)) return this.#endBoth(reason);
     if (reason !== undefined) return this.destroy(reason);
     this.arrived();
     this.findEndpoint();
@@ -320,6 +328,10 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
   /** Ends both directions in order: at once where nothing waits, as nothing is under way on an idle connection. */
   #endIdle(reason: CloseReason): void {
     if (this.holding) return this.end(reason);
+    this.#endBoth(reason);
+  }
+
+  #endBoth(reason: CloseReason): void {
     this.#reason = reason;
     this.#state = "closing";
     this.#downstream.peer.close();

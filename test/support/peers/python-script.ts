@@ -21,8 +21,12 @@ export class PythonScript implements AsyncDisposable {
   }
 
   /** Waits for a report, which may have come already. */
-  async report(what: string, matches: (report: Report) => boolean): Promise<Report> {
-    await until(what, () => this.reports.some(matches), 30_000);
+  async report(
+    what: string,
+    matches: (report: Report) => boolean,
+    withinMs = 30_000,
+  ): Promise<Report> {
+    await until(what, () => this.reports.some(matches), withinMs);
     return this.reports.find(matches) ?? {};
   }
 
