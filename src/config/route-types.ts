@@ -40,14 +40,7 @@ export interface RouteEnd {
 }
 
 /** What there is no route for: a closed list, the label values of l5d_srv_otherwise_total. */
-export const ROUTE_CASES = [
-  "not_tls",
-  "malformed_hello",
-  "no_server_name",
-  "no_route",
-  "silent",
-] as const;
-export type RouteCase = (typeof ROUTE_CASES)[number];
+export type RouteCase = "not_tls" | "malformed_hello" | "no_server_name" | "no_route" | "silent";
 
 /** A path, or an end. */
 export type OtherwiseTarget = Exclude<RouteTarget, { kind: "template" }>;

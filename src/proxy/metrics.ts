@@ -1,10 +1,18 @@
 // The metrics of one server on one worker.
-import { ROUTE_CASES, type RouteCase } from "../config/route-types.ts";
+import type { RouteCase } from "../config/route-types.ts";
 import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue/server.ts";
 import type { Counter, Gauge, Histogram, MetricDefinition } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { CLOSE_REASONS, type CloseReason } from "./close-reason.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
+
+const ROUTE_CASES: Readonly<Record<RouteCase, true>> = {
+  not_tls: true,
+  malformed_hello: true,
+  no_server_name: true,
+  no_route: true,
+  silent: true,
+};
 
 type ByCause = Readonly<Record<"timeout" | "other", Counter>>;
 
@@ -108,7 +116,10 @@ export class ServerMetrics {
   }
 
   #casesOf(): Readonly<Record<RouteCase, Counter>> {
-    const counters = ROUTE_CASES.map((name) => [name, this.#counter(DEFINED.otherwise, name)]);
+    const counters = Object.keys(ROUTE_CASES).map((name) => [
+      name,
+      this.#counter(DEFINED.otherwise, name),
+    ]);
     return Object.fromEntries(counters) as Record<RouteCase, Counter>;
   }
 

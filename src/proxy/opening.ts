@@ -5,11 +5,7 @@ import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
 import type { NoHello, TlsTraits } from "../router/route-table.ts";
 import { NOBODY, peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
-import {
-  type FirstBytes,
-  type HelloObserver,
-  IncomingHello,
-} from "./client-hello/incoming-hello.ts";
+import type { FirstBytes, HelloObserver, IncomingHello } from "./client-hello/incoming-hello.ts";
 import { helloFacts } from "./proxy-protocol/client-facts.ts";
 import type { CloseReason } from "./close-reason.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
@@ -84,7 +80,7 @@ export class Opening implements HeaderObserver, HelloObserver {
       session.findEndpoint();
       return session.side;
     }
-    const hello = new IncomingHello(this);
+    const hello = routes.readHello(this);
     session.await("peeking", helloDeadlines.set(hello), hello);
     return hello;
   }

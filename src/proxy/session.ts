@@ -11,7 +11,7 @@ import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { IncomingHello } from "./client-hello/incoming-hello.ts";
 import type { CloseReason } from "./close-reason.ts";
 import { Opening, type OpeningSession } from "./opening.ts";
-import { agreedTraits, clientFacts } from "./proxy-protocol/client-facts.ts";
+import { clientFacts } from "./proxy-protocol/client-facts.ts";
 import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
@@ -224,7 +224,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
     const { routes, route, metrics } = this.context;
     if (routes === undefined) return this.onRoute(route());
     const facts = this.facts();
-    const client = { ip: clientIp(facts), tls: tls ?? agreedTraits(facts) };
+    const client = { ip: clientIp(facts), tls: tls ?? routes.agreed(facts) };
     const wait = seekRoute(this, routes, metrics, client);
     if (wait !== undefined) this.#upstream = wait;
   }

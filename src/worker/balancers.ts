@@ -5,17 +5,14 @@ import { BalancerMetrics } from "../balancer/metrics.ts";
 import { p2cPickers } from "../balancer/p2c.ts";
 import type { Pickers } from "../balancer/pickers.ts";
 import type { DestinationConfig, LoadBalancerConfig } from "../config/types.ts";
-import { isTlsName } from "../config/rule-prefix.ts";
 import { sameData } from "../lib/same-data.ts";
 import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import { labelled } from "../telemetry/log.ts";
 import { descriptorOf, type TlsOptions } from "../transport/bun.ts";
-import type { ClientTls } from "../transport/client-tls.ts";
-import { connectTarget, SocketConnector } from "../transport/connector.ts";
+import { connectTarget, type Connector, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
-import { RefusingConnector } from "../transport/refusing-connector.ts";
 import type {
   AddDestination,
   ConfigureDestination,
@@ -25,6 +22,7 @@ import type {
   RemoveDestination,
   UpdateEndpoints,
 } from "../wire/messages.ts";
+import type { EndpointTls } from "./endpoint-tls.ts";
 import type { WorkerParts } from "./parts.ts";
 
 const NO_PAGE = { cells: new Float64Array(0), slots: new Int32Array(0) };
@@ -46,7 +44,7 @@ export class Balancers {
   readonly #parts: WorkerParts;
   readonly #pages = new Map<number, { readonly cells: Float64Array; readonly slots: Int32Array }>();
   readonly #entries = new Map<number, Entry>();
-  #clientTls: ClientTls | undefined;
+  #endpointTls: EndpointTls | undefined;
   readonly #onRemoved: (router: string, destination: number) => void;
 
   /** `onRemoved` is told of a destination that was removed and has ended its last session. */
@@ -152,23 +150,12 @@ export class Balancers {
     path: string,
     before?: Pick<Entry, "config" | "setup">,
   ): BalancerSetup {
-    const { clock, onFault } = this.#parts;
     const keeps = before !== undefined && sameData(before.config.loadBalancer, config.loadBalancer);
-    // What captures make of a name may be none.
-    const canConnect = config.tls === undefined || isTlsName(config.tls.dnsName);
     return {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: keeps ? before.setup.pickers : this.#pickersOf(config.loadBalancer, path),
-      connector: canConnect
-        ? new SocketConnector(
-            this.#tlsOf(config.tls),
-            config.connectTimeoutMs,
-            clock,
-            onFault,
-            config.socketOptions,
-          )
-        : new RefusingConnector("dnsName is no host name"),
+      connector: this.#connectorOf(config),
     };
   }
 
@@ -178,10 +165,13 @@ export class Balancers {
     return features.get("pickers").pickersOf(config, path, this.#parts);
   }
 
-  #tlsOf(config: DestinationConfig["tls"]): TlsOptions | undefined {
-    if (config === undefined) return undefined;
-    this.#clientTls ??= new (this.#parts.features.get("clientTls").ClientTls)();
-    return this.#clientTls.options(config);
+  #connectorOf({ tls, connectTimeoutMs, socketOptions }: DestinationConfig): Connector {
+    const { clock, onFault, features } = this.#parts;
+    const connect = (options: TlsOptions | undefined): Connector =>
+      new SocketConnector(options, connectTimeoutMs, clock, onFault, socketOptions);
+    if (tls === undefined) return connect(undefined);
+    this.#endpointTls ??= new (features.get("clientTls").EndpointTls)();
+    return this.#endpointTls.connector(tls, connect);
   }
 
   #takeBack(entry: Entry, config: DestinationConfig): void {

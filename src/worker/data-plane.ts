@@ -8,7 +8,6 @@ import { Balancers } from "./balancers.ts";
 import { watchLoopLag } from "./loop-lag.ts";
 import type { Names } from "./names.ts";
 import type { WorkerParts } from "./parts.ts";
-import { routingOf } from "./routing.ts";
 import { type Routing, Servers } from "./servers.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -103,12 +102,16 @@ export class DataPlane {
   #routing(spec: ServerSpec): Routing {
     const hold = (destination: number): (() => void) => this.#balancers.hold(destination);
     const router = this.#router(spec.router);
-    if (spec.bringsUpNames !== true) return routingOf(spec, router, hold, undefined);
+    const { destination, routing: rules } = spec;
+    if (rules === undefined)
+      return { route: () => router.route(destination), onOver: hold(destination) };
     const { features, send } = this.#parts;
+    const { routingOf } = features.get("routing");
+    if (spec.bringsUpNames !== true) return routingOf(spec, rules, router, hold, undefined);
     const { Names: Loaded } = features.get("names");
     this.#names ??= new Loaded({ balancers: this.#balancers, send });
     const { lookup, end } = this.#names.begin(spec.router, router);
-    const routing = routingOf(spec, router, hold, lookup);
+    const routing = routingOf(spec, rules, router, hold, lookup);
     const onOver = (): void => {
       routing.onOver();
       if (end() && this.#routers.get(spec.router) === router) this.#routers.delete(spec.router);

@@ -10,10 +10,14 @@ const LOADERS = {
   pickers: () => import("./pickers.ts"),
   /** PROXY headers with which connections begin. */
   incomingHeaders: () => import("./incoming-headers.ts"),
+  /** TLS with clients. */
+  serverTls: () => import("../transport/server-tls.ts"),
+  /** Servers that choose where connections go. */
+  routing: () => import("./routing.ts"),
   /** Names that connections bring up. */
   names: () => import("./names.ts"),
   /** TLS to endpoints. */
-  clientTls: () => import("../transport/client-tls.ts"),
+  clientTls: () => import("./endpoint-tls.ts"),
 } as const;
 
 export type Feature = keyof typeof LOADERS;
@@ -58,6 +62,8 @@ export function featuresOf(message: ToWorker): readonly Feature[] {
     case "configure-server": {
       const names: Feature[] = message.limits === undefined ? [] : ["limits"];
       if (message.proxyProtocol !== undefined) names.push("incomingHeaders");
+      if (message.tls !== undefined) names.push("serverTls");
+      if (message.routing !== undefined) names.push("routing");
       if (message.bringsUpNames === true) names.push("names");
       return names;
     }
