@@ -23,7 +23,14 @@ import {
   type SessionState,
 } from "./session-facts.ts";
 import { idleReason, overdueReason, resetReason, unanswered } from "./session-end.ts";
-import { reportConnected, reportEnd, reportHandshake, reportStart } from "./session-report.ts";
+import {
+  reportConnected,
+  reportEnd,
+  reportEndpointTls,
+  reportHandshake,
+  reportStart,
+  reportUnfinished,
+} from "./session-report.ts";
 import { type NameWait, type RouteSeeker, seekRoute } from "./session-routes.ts";
 import { Side, type SideOwner } from "./side.ts";
 
@@ -122,6 +129,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
       hello: this.#extras?.hello,
       destination: this.#connection?.destination ?? this.#extras?.destination,
       connection: this.#connection,
+      upstream: peer.socket,
       acceptedMs: this.#acceptedMs,
       sinceMs: this.#sinceMs,
       rxBytes: this.#downstream.receivedBytes,
@@ -191,7 +199,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   onHandshake(failure: Error | undefined): void {
     if (this.#state !== "handshaking") return;
-    const reason = reportHandshake(this.context, this.#sinceMs, failure);
+    const reason = reportHandshake(this.context, this.#sinceMs, failure, this.#downstream.socket);
     if (reason !== undefined) return this.destroy(reason);
     this.arrived();
     this.findEndpoint();
@@ -252,6 +260,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
     reportConnected(metrics, nowMs - this.#acceptedMs);
     this.#deadline = lifetimes.set(this);
     const upstream = this.#downstream.peer;
+    if (connection.tls) reportEndpointTls(this.context, connection, socket);
     // What was said before the client was there tells nothing of how long a client waits.
     if (connection.timed && early.length === 0) upstream.timeAnswer(connection);
     upstream.attach(socket, connection.tls, connection.tls ? undefined : this.preamble);
@@ -287,7 +296,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   onDeadline(): void {
     if (this.#state === "streaming") return this.end("lifetime");
-    if (this.#state === "handshaking") this.context.metrics.handshakeFailures?.add(1);
+    if (this.#state === "handshaking") reportUnfinished(this.context, "timeout");
     this.destroy(this.#reason ?? overdueReason(this.#state, this.#downstream.ended));
   }
 
@@ -310,10 +319,11 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
   }
 
   #onReset(byClient: boolean, error: Error): void {
+    if (this.#state === "handshaking") reportUnfinished(this.context, "reset");
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    this.#linger(resetReason(error, byClient, this.context.log));
+    this.#linger(resetReason(error, byClient, this.context));
     other.reset();
   }
 

@@ -65,6 +65,8 @@ export function listen(at: ListenAt, socket: ListenHandlers, tls?: TlsOptions): 
 export interface ConnectHandlers<Owner extends SocketOwner> extends Omit<ListenHandlers, "open"> {
   open(socket: Socket & { data: Owner }): void;
   connectError(socket: { data: Owner }, error: Error): void;
+  /** The peer has given a session that a later connection can go on with; with TLS 1.3 often two. */
+  session?(socket: Socket, session: Uint8Array): void;
 }
 
 /** What to connect: a descriptor on which a connect is under way, or an address. */

@@ -15,7 +15,10 @@ import {
 import { libc, type SocketAddress, socketAddress } from "./libc.ts";
 import type { OnFault } from "./listener.ts";
 import type { Socket, SocketOwner } from "./socket.ts";
-import { endBroken } from "./socket-error.ts";
+import { tlsHandshake, type TlsHandshake } from "./tls-agreement.ts";
+import { type TlsFailure, tlsFailure } from "./tls-failure.ts";
+import { TlsSessions } from "./tls-sessions.ts";
+import { endBroken, isTlsError } from "./socket-error.ts";
 import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
 /**
@@ -67,6 +70,12 @@ export interface Connector {
   watch?(socket: Socket): void;
 }
 
+/** Is told how TLS handshakes went. */
+export interface HandshakeCounter {
+  agreed(handshake: TlsHandshake): void;
+  failed(why: TlsFailure): void;
+}
+
 /** Connects sockets of this engine: same TLS, same time limit. */
 export class SocketConnector implements Connector {
   readonly tls: TlsOptions | undefined;
@@ -77,6 +86,8 @@ export class SocketConnector implements Connector {
   #connectPlain: Connect | undefined;
 
   readonly #options: SocketOptions | undefined;
+  readonly handshakes: HandshakeCounter | undefined;
+  readonly sessions: TlsSessions | undefined;
 
   /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. `options` are for `watch`. */
   constructor(
@@ -85,8 +96,12 @@ export class SocketConnector implements Connector {
     clock: Clock,
     onFault: OnFault,
     options?: SocketOptions,
+    handshakes?: HandshakeCounter,
   ) {
     this.tls = tls;
+    this.handshakes = handshakes;
+    const sessions = tls && new TlsSessions(clock);
+    this.sessions = sessions;
     const isPlain = options?.keepAlive === undefined && !(options?.userTimeoutMs ?? 0);
     this.#options = isPlain ? undefined : options;
     this.deadlines = new DeadlineQueue(clock, timeoutMs);
@@ -97,19 +112,23 @@ export class SocketConnector implements Connector {
         socket.data.onOpen(socket);
       },
       error(socket, error) {
+        if (isTlsError(error)) handshakes?.failed(tlsFailure(error));
         endBroken(socket, error, onFault);
       },
       connectError(socket, error) {
         socket.data.fail("refused", error.message);
       },
-      ...(tls === undefined ? {} : { handshake: onClientHandshake }),
+      ...(sessions && {
+        handshake: onClientHandshake,
+        session: (socket, session) => sessions.keep(socket, session),
+      }),
     };
     this.#connect = createConnect(this.#handlers, tls);
   }
 
   connect(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array): ConnectAttempt {
     const { prepared } = target;
-    const attempt = new Attempt(this, observer, prepared !== undefined, preamble);
+    const attempt = new Attempt(this, target, observer, preamble);
     attempt.deadline = this.deadlines.set(attempt);
     if (prepared === undefined || libc === undefined) {
       this.#open(attempt, { hostname: target.ip, port: target.port });
@@ -137,7 +156,10 @@ export class SocketConnector implements Connector {
   /** Goes over to TLS on a connection that stands. */
   startTls(socket: Socket, attempt: Attempt, tls: TlsOptions): Socket {
     const handlers = { ...this.#handlers, open: () => {} };
-    return upgrade(socket, attempt, { handlers, tls, isServer: false });
+    const { ip, port } = attempt.target;
+    const secure = upgrade(socket, attempt, { handlers, tls, isServer: false });
+    this.sessions?.offer(secure, ip, port);
+    return secure;
   }
 
   #open(attempt: Attempt, to: ConnectTo): void {
@@ -157,7 +179,7 @@ type Connect = ReturnType<typeof createConnect<Attempt>>;
 class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
   readonly #connector: SocketConnector;
   readonly #observer: ConnectObserver;
-  readonly #adopted: boolean;
+  readonly target: ConnectTarget;
   /** To be sent before TLS. */
   #preamble: Uint8Array | undefined;
   #socket: Socket | undefined;
@@ -168,13 +190,13 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
 
   constructor(
     connector: SocketConnector,
+    target: ConnectTarget,
     observer: ConnectObserver,
-    adopted: boolean,
     preamble: Uint8Array | undefined,
   ) {
     this.#connector = connector;
     this.#observer = observer;
-    this.#adopted = adopted;
+    this.target = target;
     this.isPlain = connector.tls === undefined || preamble !== undefined;
     this.#preamble = preamble;
   }
@@ -188,7 +210,9 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     this.#socket = socket;
     // An address without a way to abort it: it could not be ended before it opened.
     if (this.#done) return socket.terminate();
-    if (!this.#adopted) this.onDrain();
+    const { ip, port, prepared } = this.target;
+    if (!this.isPlain) this.#connector.sessions?.offer(socket, ip, port);
+    if (prepared === undefined) this.onDrain();
   }
 
   onDrain(): void {
@@ -200,11 +224,19 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
   }
 
   onHandshake(failure: Error | undefined): void {
-    if (failure === undefined) return this.#succeed();
+    const { handshakes, sessions } = this.#connector;
+    if (failure === undefined) {
+      if (this.#socket !== undefined) handshakes?.agreed(tlsHandshake(this.#socket));
+      return this.#succeed();
+    }
+    sessions?.forget(this.target.ip, this.target.port);
+    const why = tlsFailure(failure);
+    handshakes?.failed(why);
     const reached = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
     // What OpenSSL says of the peer's bytes is so, though the peer may have gone since; a connection lost says nothing.
     const isVerdict = "code" in failure && failure.code !== "ECONNRESET";
-    this.fail(reached || isVerdict ? "tls" : "refused", failure.message);
+    const isTls = reached || isVerdict;
+    this.fail(isTls ? "tls" : "refused", isTls ? `${why}: ${failure.message}` : failure.message);
     this.#socket?.terminate();
   }
 
@@ -223,10 +255,15 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
 
   onClose(error: Error | undefined): void {
     const code = error !== undefined && "code" in error ? String(error.code) : "closed";
+    if (code === "ECONNRESET" && !this.#done && !this.isPlain)
+      this.#connector.handshakes?.failed("reset");
     this.fail(failureOfCode(code), code);
   }
 
   onDeadline(): void {
+    // Only where TCP stands is it the handshake that took too long.
+    if (!this.isPlain && this.#socket !== undefined && peerAddress(this.#socket) !== undefined)
+      this.#connector.handshakes?.failed("timeout");
     this.fail("timeout", "timed out");
     this.#socket?.terminate();
   }

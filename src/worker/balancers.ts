@@ -67,11 +67,12 @@ export class Balancers {
       return undefined;
     }
     const { clock, rng, logger, send, registry } = this.#parts;
-    const setup = this.#setupOf(config, path);
+    const metrics = new BalancerMetrics(registry, router, path);
+    const setup = this.#setupOf(config, path, metrics);
     const balancer = new Balancer({
       ...setup,
       destination,
-      metrics: new BalancerMetrics(registry, router, path),
+      metrics,
       clock,
       rng,
       log: labelled(logger("balancer"), { rt: router, dst: path }),
@@ -87,7 +88,7 @@ export class Balancers {
   configure({ destination, config }: Omit<ConfigureDestination, "type">): void {
     const entry = this.#entries.get(destination);
     if (entry === undefined) return;
-    entry.setup = this.#setupOf(config, entry.path, entry);
+    entry.setup = this.#setupOf(config, entry.path, entry.balancer.metrics, entry);
     entry.config = config;
     entry.balancer.reconfigure(entry.setup);
   }
@@ -138,6 +139,7 @@ export class Balancers {
   #setupOf(
     config: DestinationConfig,
     path: string,
+    metrics: BalancerMetrics,
     before?: Pick<Entry, "config" | "setup">,
   ): BalancerSetup {
     const { clock, onFault } = this.#parts;
@@ -155,6 +157,7 @@ export class Balancers {
             clock,
             onFault,
             config.socketOptions,
+            config.tls && metrics.tls,
           )
         : new RefusingConnector("dnsName is no host name"),
     };
@@ -177,7 +180,7 @@ export class Balancers {
     entry.removal = undefined;
     // Those that are still resolved come back with the next update.
     balancer.update({ known: false, branches: [], added: [], changed: [], removed });
-    entry.setup = this.#setupOf(config, entry.path, entry);
+    entry.setup = this.#setupOf(config, entry.path, entry.balancer.metrics, entry);
     entry.config = config;
     balancer.reconfigure(entry.setup);
   }
