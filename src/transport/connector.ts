@@ -155,11 +155,9 @@ export class SocketConnector implements Connector {
 
   /** Goes over to TLS on a connection that stands. */
   startTls(socket: Socket, attempt: Attempt, tls: TlsOptions): Socket {
-    const handlers = { ...this.#handlers, open: () => {} };
-    const { ip, port } = attempt.target;
-    const secure = upgrade(socket, attempt, { handlers, tls, isServer: false });
-    this.sessions?.offer(secure, ip, port);
-    return secure;
+    // Sessions are left alone: the hello may be on its way when `upgrade` returns, and to offer one then ends the process.
+    const handlers = { ...this.#handlers, open: () => {}, session: () => {} };
+    return upgrade(socket, attempt, { handlers, tls, isServer: false });
   }
 
   #open(attempt: Attempt, to: ConnectTo): void {

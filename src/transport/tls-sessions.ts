@@ -32,7 +32,10 @@ export class TlsSessions {
     return this.#kept.size;
   }
 
-  /** Offers the endpoint its last session, on a socket whose handshake has not begun. */
+  /**
+   * Offers the endpoint its last session. Only where the handshake cannot have begun, which is in `open`: BoringSSL's
+   * SSL_set_session ends the process otherwise.
+   */
   offer(socket: Socket, ip: string, port: number): void {
     const key = keyOf(ip, port);
     const kept = this.#kept.get(key);
