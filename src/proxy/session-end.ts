@@ -24,6 +24,7 @@ export function resetReason(
     if (byClient) metrics.tls?.failed(tlsFailure(error));
     log.debug("TLS failed after the handshake", () => ({ side, detail: error.message }));
   }
+  if (code === "TRUNCATED") return byClient ? "client_truncated" : "upstream_truncated";
   // Linux tells the last ICMP error where there was one, else that time is over.
   const isLost = code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH";
   if (isLost) return byClient ? "client_lost" : "upstream_lost";

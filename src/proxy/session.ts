@@ -85,7 +85,8 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   /** Begins: waits for the header, the hello or the handshake, or looks for an endpoint. Answers who owns the socket. */
   start(): HandshakeOwner {
-    const { connectDeadlines, metrics, incoming, admission, routes, settings } = this.context;
+    const { connectDeadlines, metrics, incoming, admission, routes, settings, startTls } =
+      this.context;
     const { socket } = this.#downstream;
     reportStart(metrics);
     // Whoever is refused costs no more than this. With a header it is not known yet who comes.
@@ -93,6 +94,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
     if (incoming === undefined && !this.admit(peer)) return this.#downstream;
     this.#deadline = connectDeadlines.set(this);
     if (incoming !== undefined) return new Opening(this).identify(incoming);
+    if (startTls !== undefined && socket !== undefined) return new Opening(this).secure(socket);
     if (settings.tls) this.#innerDeadline = this.context.handshakeDeadlines.set(this);
     else if (routes !== undefined) return new Opening(this).listen();
     else this.findEndpoint();

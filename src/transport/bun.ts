@@ -102,6 +102,8 @@ export interface TlsUpgrade {
   readonly handlers: ListenHandlers;
   readonly tls: TlsOptions;
   readonly isServer: boolean;
+  /** Is told of the bytes as they stood on the wire; what is set later is not. Default: nobody. */
+  readonly onWire?: HandshakeOwner | undefined;
   /** What was read of the peer's handshake already. */
   readonly read?: Uint8Array;
 }
@@ -120,8 +122,8 @@ export const NOBODY: HandshakeOwner = {
  * `handlers.handshake`. From now on `plain` must not be used. Its owner is told nothing more, unless it is set again.
  */
 export function upgrade(plain: Socket, data: SocketOwner, to: TlsUpgrade): Socket {
-  const { handlers, tls, isServer, read } = to;
-  plain.data = NOBODY;
+  const { handlers, tls, isServer, read, onWire = NOBODY } = to;
+  plain.data = onWire;
   const initialData = read === undefined || read.length === 0 ? undefined : read;
   const options = { data, tls, socket: handlers, ...(isServer && { isServer, initialData }) };
   const upgradable = plain as unknown as { upgradeTLS(options: never): [unknown, Socket] };

@@ -14,10 +14,11 @@ import {
 } from "./bun.ts";
 import { libc, type SocketAddress, socketAddress } from "./libc.ts";
 import type { OnFault } from "./listener.ts";
-import type { Socket, SocketOwner } from "./socket.ts";
+import type { HandshakeOwner, Socket, SocketOwner } from "./socket.ts";
 import { tlsHandshake, type TlsHandshake } from "./tls-agreement.ts";
 import { type TlsFailure, tlsFailure } from "./tls-failure.ts";
 import { TlsSessions } from "./tls-sessions.ts";
+import { WatchedEnds } from "./record-watch.ts";
 import { endBroken, isTlsError } from "./socket-error.ts";
 import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
@@ -76,6 +77,13 @@ export interface HandshakeCounter {
   failed(why: TlsFailure): void;
 }
 
+/** How a connector speaks TLS, beside the handshake. */
+export interface ConnectorTls {
+  readonly handshakes?: HandshakeCounter | undefined;
+  /** Endpoints that end without close_notify are told of as of a reset. */
+  readonly needsCloseNotify?: boolean | undefined;
+}
+
 /** Connects sockets of this engine: same TLS, same time limit. */
 export class SocketConnector implements Connector {
   readonly tls: TlsOptions | undefined;
@@ -87,6 +95,7 @@ export class SocketConnector implements Connector {
 
   readonly #options: SocketOptions | undefined;
   readonly handshakes: HandshakeCounter | undefined;
+  readonly #ends: WatchedEnds | undefined;
   readonly sessions: TlsSessions | undefined;
 
   /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. `options` are for `watch`. */
@@ -96,10 +105,11 @@ export class SocketConnector implements Connector {
     clock: Clock,
     onFault: OnFault,
     options?: SocketOptions,
-    handshakes?: HandshakeCounter,
+    { handshakes, needsCloseNotify }: ConnectorTls = {},
   ) {
     this.tls = tls;
     this.handshakes = handshakes;
+    this.#ends = needsCloseNotify ? new WatchedEnds() : undefined;
     const sessions = tls && new TlsSessions(clock);
     this.sessions = sessions;
     const isPlain = options?.keepAlive === undefined && !(options?.userTimeoutMs ?? 0);
@@ -153,11 +163,19 @@ export class SocketConnector implements Connector {
     if (this.#options !== undefined) setSocketOptions(descriptorOf(socket), this.#options);
   }
 
+  /** Whether TLS begins once TCP stands, by a call of ours. */
+  get startsPlain(): boolean {
+    return this.tls === undefined || this.#ends !== undefined;
+  }
+
   /** Goes over to TLS on a connection that stands. */
   startTls(socket: Socket, attempt: Attempt, tls: TlsOptions): Socket {
     // Sessions are left alone: the hello may be on its way when `upgrade` returns, and to offer one then ends the process.
-    const handlers = { ...this.#handlers, open: () => {}, session: () => {} };
-    return upgrade(socket, attempt, { handlers, tls, isServer: false });
+    const quiet = { open: () => {}, session: () => {} };
+    const handlers = { ...this.#handlers, ...quiet, ...this.#ends?.handlers };
+    const begin = (onWire?: HandshakeOwner): Socket =>
+      upgrade(socket, attempt, { handlers, tls, isServer: false, onWire });
+    return this.#ends === undefined ? begin() : this.#ends.watch(begin);
   }
 
   #open(attempt: Attempt, to: ConnectTo): void {
@@ -195,7 +213,7 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     this.#connector = connector;
     this.#observer = observer;
     this.target = target;
-    this.isPlain = connector.tls === undefined || preamble !== undefined;
+    this.isPlain = connector.startsPlain || preamble !== undefined;
     this.#preamble = preamble;
   }
 
@@ -217,7 +235,7 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     // The first time that an adopted descriptor can be written to, its connect has succeeded.
     if (!this.isPlain) return;
     const { tls } = this.#connector;
-    if (tls === undefined || this.#preamble === undefined) this.#succeed();
+    if (tls === undefined) this.#succeed();
     else this.#introduce(this.#preamble, tls);
   }
 
@@ -277,13 +295,13 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     queueMicrotask(() => this.fail(failure, detail));
   }
 
-  /** TCP stands: sends the preamble, and goes over to TLS. */
-  #introduce(preamble: Uint8Array, tls: TlsOptions): void {
+  /** TCP stands: sends the preamble, if there is one, and goes over to TLS. */
+  #introduce(preamble: Uint8Array | undefined, tls: TlsOptions): void {
     const socket = this.#socket;
     if (this.#done || socket === undefined) return;
     this.isPlain = false;
     // The buffer of a new socket takes more than any preamble.
-    if (socket.write(preamble) === preamble.length) {
+    if (preamble === undefined || socket.write(preamble) === preamble.length) {
       this.#socket = this.#connector.startTls(socket, this, tls);
       return;
     }

@@ -32,7 +32,7 @@ describe("tlsFailure", () => {
     TLSV1_ALERT_CERTIFICATE_REQUIRED: "no_certificate",
     NO_SHARED_GROUP: "no_shared_cipher",
     BAD_DECRYPT: "protocol",
-    toString: "protocol",
+    valueOf2: "protocol",
   };
   for (const [reason, why] of Object.entries(reasons)) {
     test(`takes BoringSSL's ${reason} for ${why}`, () => {
@@ -42,7 +42,7 @@ describe("tlsFailure", () => {
 
   test("answers one of the list for any error", () => {
     const text = fc.oneof(fc.string(), fc.constantFrom("constructor", "__proto__", "valueOf"));
-    const known = Object.keys(TLS_FAILURES);
+    const known: readonly string[] = Object.keys(TLS_FAILURES);
     fc.assert(
       fc.property(text, text, (code, message) => {
         for (const error of [failed(message, code), boringSsl(message), failed(message)])

@@ -38,8 +38,10 @@ class Destination {
     const tls = clientTls.options({ dnsName, trustPem: [ca.certPem] });
     const onFault = (error: Error) => expect(error).toBeUndefined();
     this.connector = new SocketConnector(tls, 30_000, systemClock, onFault, undefined, {
-      agreed: (handshake) => void this.handshakes.push(handshake),
-      failed: () => {},
+      handshakes: {
+        agreed: (handshake) => void this.handshakes.push(handshake),
+        failed: () => {},
+      },
     });
   }
 

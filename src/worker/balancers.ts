@@ -157,7 +157,10 @@ export class Balancers {
             clock,
             onFault,
             config.socketOptions,
-            config.tls && metrics.tls,
+            config.tls && {
+              handshakes: metrics.tls,
+              needsCloseNotify: config.tls.closeNotify === "required",
+            },
           )
         : new RefusingConnector("dnsName is no host name"),
     };

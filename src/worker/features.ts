@@ -10,6 +10,8 @@ const LOADERS = {
   pickers: () => import("./pickers.ts"),
   /** PROXY headers with which connections begin. */
   incomingHeaders: () => import("./incoming-headers.ts"),
+  /** Clients that must end TLS by close_notify. */
+  strictEnds: () => import("./strict-ends.ts"),
   /** TLS to endpoints. */
   clientTls: () => import("../transport/client-tls.ts"),
 } as const;
@@ -56,6 +58,7 @@ export function featuresOf(message: ToWorker): readonly Feature[] {
     case "configure-server": {
       const names: Feature[] = message.limits === undefined ? [] : ["limits"];
       if (message.proxyProtocol !== undefined) names.push("incomingHeaders");
+      if (message.tls?.closeNotify === "required") names.push("strictEnds");
       return names;
     }
     default:
