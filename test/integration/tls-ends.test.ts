@@ -14,6 +14,8 @@ const VERSIONS = ["TLSv1_2", "TLSv1_3"] as const;
 const MODES = {
   optional: { closeNotify: "optional" },
   required: { closeNotify: "required" },
+  /** The same on a server where PROXY headers may come. */
+  headers: { closeNotify: "required" },
 } as const;
 type Mode = keyof typeof MODES;
 
@@ -36,6 +38,7 @@ beforeAll(async () => {
     const dst = `/svc/${mode}`;
     servers.push({
       ...{ to: [endpoint.address], dst, tls: { defaultIdentity: outer.identity, closeNotify } },
+      ...(mode === "headers" && { proxyProtocol: { trusted: ["192.0.2.0/24"], required: false } }),
     });
     const tls = { dnsName: "inner.test", trustCerts: ["ca.pem"], closeNotify };
     configs.push({ prefix: dst, tls });
@@ -76,7 +79,7 @@ async function ended(mode: Mode, reason: string, deed: () => Promise<void>): Pro
 }
 
 for (const version of VERSIONS) {
-  for (const mode of ["optional", "required"] as const) {
+  for (const mode of ["optional", "required", "headers"] as const) {
     describe(`${version}, close_notify ${mode}`, () => {
       withPython("ends in good order go on as such, with close_notify of ours", async () => {
         await ended(mode, "eof", async () => {
@@ -115,6 +118,15 @@ for (const version of VERSIONS) {
         expect(await endpoint.receive()).toMatchObject({ size: 0, end: "close_notify" });
         await endpoint.shutdown();
         expect(await client.receive()).toMatchObject({ end: "close_notify" });
+        await Promise.all([client.close(), endpoint.close()]);
+      });
+    });
+
+    withPython("resets the endpoint where PROXY headers may come, too", async () => {
+      await ended("headers", "client_truncated", async () => {
+        const { client, endpoint } = await connected("headers", version);
+        await client.fin();
+        expect(await endpoint.receive()).not.toMatchObject({ end: "close_notify" });
         await Promise.all([client.close(), endpoint.close()]);
       });
     });
