@@ -102,7 +102,10 @@ export interface TlsUpgrade {
   readonly handlers: ListenHandlers;
   readonly tls: TlsOptions;
   readonly isServer: boolean;
-  /** Is told of the bytes as they stood on the wire; what is set later is not. Default: nobody. */
+  /**
+   * Is told of the bytes as they stood on the wire, each time before of the data in them. Owners that are set later are not
+   * told: Bun has made another socket for this by then. Default: nobody.
+   */
   readonly onWire?: HandshakeOwner | undefined;
   /** What was read of the peer's handshake already. */
   readonly read?: Uint8Array;
@@ -119,7 +122,7 @@ export const NOBODY: HandshakeOwner = {
 
 /**
  * Begins TLS on a connected socket, and answers the socket that speaks it; the handshake's outcome comes by
- * `handlers.handshake`. From now on `plain` must not be used. Its owner is told nothing more, unless it is set again.
+ * `handlers.handshake`. From now on `plain` must not be used, and its owner is told nothing more.
  */
 export function upgrade(plain: Socket, data: SocketOwner, to: TlsUpgrade): Socket {
   const { handlers, tls, isServer, read, onWire = NOBODY } = to;
