@@ -56,6 +56,7 @@ export class TlsCompiler {
     return {
       ...{ alpnProtocols, defaultIdentity, identities, handshakeTimeoutMs, clientAuth },
       alpnMismatch: alpnMismatch === "refuse" ? alpnMismatch : undefined,
+      closeNotify: tls.closeNotify === "required" ? tls.closeNotify : undefined,
       minVersion: minVersionOf(tls, path, this.#problems),
     };
   }
@@ -78,6 +79,7 @@ export class TlsCompiler {
       clientAuth:
         clientAuth && this.#reader.identity(clientAuth, [...path, "clientAuth"], "client"),
       alpnProtocols: alpnProtocols.length === 0 ? undefined : alpnProtocols,
+      closeNotify: tls.closeNotify === "required" ? tls.closeNotify : undefined,
       minVersion: minVersionOf(tls, path, this.#problems),
     };
   }

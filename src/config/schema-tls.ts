@@ -41,6 +41,14 @@ const namedIdentity = z.union(
   { error: pairOrPairs },
 );
 
+const closeNotify = (who: string) =>
+  z
+    .enum(["optional", "required"], { error: "optional or required" })
+    .default("optional")
+    .describe(
+      `Whether ${who} must end TLS by close_notify. With required, one that ends by a bare FIN is taken to have been cut off: the other side is reset.`,
+    );
+
 /** TLS of a server. */
 export const serverTls = z
   .strictObject(
@@ -71,6 +79,7 @@ export const serverTls = z
         .duration("milliseconds", 1)
         .default(DEFAULTS.serverTls.handshakeTimeoutMs)
         .describe("Longest time for a TLS handshake with a client."),
+      closeNotify: closeNotify("clients"),
       ...serverAuthKeys,
     },
     OBJECT,
@@ -90,6 +99,7 @@ export const clientTls = z
         .optional()
         .describe("PEM files of the authorities that are trusted; the system's when absent."),
       clientAuth: identity.optional().describe("Shown to endpoints that ask for a certificate."),
+      closeNotify: closeNotify("endpoints"),
       ...clientPolicyKeys,
     },
     OBJECT,

@@ -8,6 +8,7 @@ import { NAMER_METRICS, RESOLVER_METRICS } from "./catalogue/naming.ts";
 import { NAMERD_METRICS, PROCESS_METRICS } from "./catalogue/process.ts";
 import { RELOAD_METRICS } from "./catalogue/reload.ts";
 import { DRAIN_METRICS, NAME_METRICS, ROUTER_METRICS, SERVER_METRICS } from "./catalogue/server.ts";
+import { DESTINATION_TLS_METRICS, SERVER_TLS_METRICS } from "./catalogue/tls.ts";
 import type { MetricDefinition } from "./metrics.ts";
 
 /** All definitions, in the order of the metrics page. */
@@ -17,8 +18,10 @@ export const CATALOGUE: readonly MetricDefinition[] = [
   ROUTER_METRICS,
   NAME_METRICS,
   SERVER_METRICS,
+  SERVER_TLS_METRICS,
   DRAIN_METRICS,
   BALANCER_METRICS,
+  DESTINATION_TLS_METRICS,
   ENDPOINT_METRICS,
   EJECTION_METRICS,
   HEALTH_METRICS,

@@ -65,6 +65,8 @@ export function listen(at: ListenAt, socket: ListenHandlers, tls?: TlsOptions): 
 export interface ConnectHandlers<Owner extends SocketOwner> extends Omit<ListenHandlers, "open"> {
   open(socket: Socket & { data: Owner }): void;
   connectError(socket: { data: Owner }, error: Error): void;
+  /** The peer has given a session that a later connection can go on with; with TLS 1.3 often two. */
+  session?(socket: Socket, session: Uint8Array): void;
 }
 
 /** What to connect: a descriptor on which a connect is under way, or an address. */
@@ -100,6 +102,11 @@ export interface TlsUpgrade {
   readonly handlers: ListenHandlers;
   readonly tls: TlsOptions;
   readonly isServer: boolean;
+  /**
+   * Is told of the bytes as they stood on the wire, each time before of the data in them. Owners that are set later are not
+   * told: Bun has made another socket for this by then. Default: nobody.
+   */
+  readonly onWire?: HandshakeOwner | undefined;
   /** What was read of the peer's handshake already. */
   readonly read?: Uint8Array;
 }
@@ -115,11 +122,11 @@ export const NOBODY: HandshakeOwner = {
 
 /**
  * Begins TLS on a connected socket, and answers the socket that speaks it; the handshake's outcome comes by
- * `handlers.handshake`. From now on `plain` must not be used. Its owner is told nothing more, unless it is set again.
+ * `handlers.handshake`. From now on `plain` must not be used, and its owner is told nothing more.
  */
 export function upgrade(plain: Socket, data: SocketOwner, to: TlsUpgrade): Socket {
-  const { handlers, tls, isServer, read } = to;
-  plain.data = NOBODY;
+  const { handlers, tls, isServer, read, onWire = NOBODY } = to;
+  plain.data = onWire;
   const initialData = read === undefined || read.length === 0 ? undefined : read;
   const options = { data, tls, socket: handlers, ...(isServer && { isServer, initialData }) };
   const upgradable = plain as unknown as { upgradeTLS(options: never): [unknown, Socket] };

@@ -68,11 +68,12 @@ export class Balancers {
       return { balancer: known.balancer, isNew: false };
     }
     const { clock, rng, logger, send, registry } = this.#parts;
-    const setup = this.#setupOf(config, path);
+    const metrics = new BalancerMetrics(registry, router, path);
+    const setup = this.#setupOf(config, path, metrics);
     const balancer = new Balancer({
       ...setup,
       destination,
-      metrics: new BalancerMetrics(registry, router, path),
+      metrics,
       clock,
       rng,
       log: labelled(logger("balancer"), { rt: router, dst: path }),
@@ -97,7 +98,7 @@ export class Balancers {
   configure({ destination, config }: Omit<ConfigureDestination, "type">): void {
     const entry = this.#entries.get(destination);
     if (entry === undefined) return;
-    entry.setup = this.#setupOf(config, entry.path, entry);
+    entry.setup = this.#setupOf(config, entry.path, entry.balancer.metrics, entry);
     entry.config = config;
     entry.balancer.reconfigure(entry.setup);
   }
@@ -148,6 +149,7 @@ export class Balancers {
   #setupOf(
     config: DestinationConfig,
     path: string,
+    metrics: BalancerMetrics,
     before?: Pick<Entry, "config" | "setup">,
   ): BalancerSetup {
     const keeps = before !== undefined && sameData(before.config.loadBalancer, config.loadBalancer);
@@ -155,7 +157,7 @@ export class Balancers {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: keeps ? before.setup.pickers : this.#pickersOf(config.loadBalancer, path),
-      connector: this.#connectorOf(config),
+      connector: this.#connectorOf(config, metrics),
     };
   }
 
@@ -165,10 +167,17 @@ export class Balancers {
     return features.get("pickers").pickersOf(config, path, this.#parts);
   }
 
-  #connectorOf({ tls, connectTimeoutMs, socketOptions }: DestinationConfig): Connector {
+  #connectorOf(
+    { tls, connectTimeoutMs, socketOptions }: DestinationConfig,
+    metrics: BalancerMetrics,
+  ): Connector {
     const { clock, onFault, features } = this.#parts;
+    const watch = tls && {
+      handshakes: metrics.tls,
+      needsCloseNotify: tls.closeNotify === "required",
+    };
     const connect = (options: TlsOptions | undefined): Connector =>
-      new SocketConnector(options, connectTimeoutMs, clock, onFault, socketOptions);
+      new SocketConnector(options, connectTimeoutMs, clock, onFault, socketOptions, watch);
     if (tls === undefined) return connect(undefined);
     this.#endpointTls ??= new (features.get("clientTls").EndpointTls)();
     return this.#endpointTls.connector(tls, connect);
@@ -179,7 +188,7 @@ export class Balancers {
     entry.removal = undefined;
     // Those that are still resolved come back with the next update.
     balancer.update({ known: false, branches: [], added: [], changed: [], removed });
-    entry.setup = this.#setupOf(config, entry.path, entry);
+    entry.setup = this.#setupOf(config, entry.path, entry.balancer.metrics, entry);
     entry.config = config;
     balancer.reconfigure(entry.setup);
   }

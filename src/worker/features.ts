@@ -16,6 +16,8 @@ const LOADERS = {
   routing: () => import("./routing.ts"),
   /** Names that connections bring up. */
   names: () => import("./names.ts"),
+  /** Clients that must end TLS by close_notify. */
+  strictEnds: () => import("./strict-ends.ts"),
   /** TLS to endpoints. */
   clientTls: () => import("./endpoint-tls.ts"),
 } as const;
@@ -65,6 +67,7 @@ export function featuresOf(message: ToWorker): readonly Feature[] {
       if (message.tls !== undefined) names.push("serverTls");
       if (message.routing !== undefined) names.push("routing");
       if (message.bringsUpNames === true) names.push("names");
+      if (message.tls?.closeNotify === "required") names.push("strictEnds");
       return names;
     }
     default:

@@ -71,7 +71,7 @@ export class Servers {
       rng,
       log: labelled(logger("proxy"), { srv: address }),
     });
-    const listensWithTls = tls !== undefined && !readsHeaders;
+    const listensWithTls = tls !== undefined && setup.startTls === undefined;
     const listenerTls = listensWithTls ? tls : undefined;
     const listener = new Listener(spec, server.accept, listenerTls, onFault);
     const entry: Entry = { server, listener, metrics, admission, tls, listensWithTls };
@@ -89,7 +89,7 @@ export class Servers {
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
     metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);
-    const listensWithTls = tls !== undefined && !readsHeaders;
+    const listensWithTls = tls !== undefined && setup.startTls === undefined;
     const isSame =
       listensWithTls === entry.listensWithTls && (!listensWithTls || tls === entry.tls);
     if (!isSame) listener.setTls(listensWithTls ? tls : undefined);
@@ -155,6 +155,7 @@ export class Servers {
   ): ServerSetup {
     const { start, features, onFault } = this.#parts;
     const { proxyProtocol } = spec;
+    const isStrict = spec.tls?.closeNotify === "required";
     return {
       settings: {
         ...spec,
@@ -163,9 +164,9 @@ export class Servers {
         earlyLimitBytes: start.bufferSizeBytes,
       },
       incoming: undefined,
-      startTls: undefined,
+      startTls: tls && isStrict ? features.get("strictEnds").strictEnds(tls, onFault) : undefined,
       ...(proxyProtocol &&
-        features.get("incomingHeaders").incomingHeaders(proxyProtocol, tls, onFault)),
+        features.get("incomingHeaders").incomingHeaders(proxyProtocol, tls, isStrict, onFault)),
       admission: admission.by(spec.limits),
       ...routing,
     };
