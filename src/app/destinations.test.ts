@@ -44,7 +44,13 @@ async function scene(first: Config) {
     broadcast: note(""),
     tell: (worker, message) => note(`${worker}: `)(message),
     tellEach: (make) => note("")(make(0)),
-    drains: { removed: () => {}, returned: () => {}, demoted: () => {} },
+    drains: {
+      removed: () => {},
+      returned: () => {},
+      demoted: () => {
+        throw new Error("nothing is checked here");
+      },
+    },
     onAdded: ({ path }) => added.push(path),
   });
   await destinations.follow();

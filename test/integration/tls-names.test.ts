@@ -241,3 +241,17 @@ test("a reload changes how names are reached and how many there may be, and take
   }
   rmSync(join(product.folder, "a.test"));
 });
+
+test("a client that waits for its name when the process drains is served", async () => {
+  using namerd = FakeNamerd.start();
+  namerd.set("/svc/slow.test", { type: "pending" });
+  const interpreter = { kind: "io.l5d.namerd.http", baseUrl: namerd.baseUrl, namespace: "default" };
+  await using product = await start({ interpreter });
+  const waiting = ask(product, "slow.test");
+  await until("it is asked for", () => namerd.requests.length === 1);
+  product.process.kill("SIGTERM");
+  await product.line(({ msg }) => msg === "shutting down");
+  namerd.bind("/svc/slow.test", address());
+  (await waiting).destroy();
+  expect(await product.process.exited).toBe(0);
+});
