@@ -28,6 +28,8 @@ export interface DestinationsParts extends NameSourcesParts {
   readonly tellEach: TellEach;
   /** For the sessions of endpoints that leave their name, or turn out to be unhealthy. */
   readonly drains: Pick<Drains, "removed" | "returned" | "demoted">;
+  /** There are more or fewer warm connections to keep, though no configuration has changed. */
+  readonly onWarm: () => void;
   /** A destination is new, or has come back. */
   readonly onAdded: (destination: Destination) => void;
 }
@@ -262,12 +264,17 @@ export class Destinations {
       targets: {
         has: (router, path) => this.idOf(router, path) !== undefined,
         prepareHealth: (one) => this.#health.prepare([one]),
-        add: (planned, health) => this.#begin(planned, health, tellEach).destination,
+        add: (planned, health) => {
+          const { destination, config: settings } = this.#begin(planned, health, tellEach);
+          if (settings.minConnections > 0) this.#parts.onWarm();
+          return destination;
+        },
         apply: (destination, state) => this.#health.apply(destination, state),
         configure: (planned, health) => void this.#configure(planned, health, tellEach),
         remove: (planned) => {
           this.#remove(planned);
           this.#forgetLeft();
+          if (planned.config.minConnections > 0) this.#parts.onWarm();
         },
       },
     });

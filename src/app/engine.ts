@@ -134,6 +134,7 @@ export class Engine {
       tell: (worker, message) => this.supervisor.tell(worker, message),
       tellEach: (make) => this.supervisor.tellEach(make),
       drains: this.drains,
+      onWarm: () => this.supervisor.limitDescriptors(this.#descriptorsForSessions()),
       onAdded: (destination) => this.control.adopt(destination),
     });
   }

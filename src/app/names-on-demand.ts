@@ -17,6 +17,7 @@ import type { Registry } from "../telemetry/registry.ts";
 import type { ToWorker } from "../wire/messages.ts";
 import type { DestinationUse, WantDestination } from "../wire/name-messages.ts";
 import type { PreparedHealth } from "./checked-destinations.ts";
+import { NameRefusals } from "./name-refusals.ts";
 import { RouterNameMetrics } from "./router-name-metrics.ts";
 import type { PlannedDestination } from "./reload/plan.ts";
 
@@ -52,6 +53,7 @@ interface NamingRouter {
   readonly cache: NameCache<Name>;
   readonly byPath: Map<string, Name>;
   readonly metrics: RouterNameMetrics;
+  readonly refusals: NameRefusals;
 }
 
 export class NamesOnDemand {
@@ -87,6 +89,7 @@ export class NamesOnDemand {
     for (const [label, router] of this.#routers) {
       if (labels.has(label)) continue;
       for (const name of router.byPath.values()) this.#end(name, router);
+      router.refusals.stop();
       router.metrics.release();
       this.#routers.delete(label);
     }
@@ -135,7 +138,10 @@ export class NamesOnDemand {
 
   stop(): void {
     this.#cancel();
-    for (const { byPath } of this.#routers.values()) for (const { stop } of byPath.values()) stop();
+    for (const { byPath, refusals } of this.#routers.values()) {
+      refusals.stop();
+      for (const { stop } of byPath.values()) stop();
+    }
   }
 
   #want(worker: number, { router: label, path }: WantDestination): void {
@@ -149,6 +155,7 @@ export class NamesOnDemand {
       const refused = router.cache.refuses();
       if (refused !== undefined) {
         router.metrics.refused[refused].add(1);
+        router.refusals.note(path, refused);
         return tell(worker, answer);
       }
       router.metrics.created.add(1);
@@ -272,14 +279,16 @@ export class NamesOnDemand {
   }
 
   #newRouter(label: string, client: ClientConfig, limits: BindingCacheConfig): NamingRouter {
-    const metrics = new RouterNameMetrics(this.#parts.registry, label);
+    const { registry, clock, log } = this.#parts;
+    const metrics = new RouterNameMetrics(registry, label);
+    const refusals = new NameRefusals(log, clock, label);
     const byPath = new Map<string, Name>();
     const onLetGo = (name: Name, reason: LetGoReason): void => {
       metrics.evicted[reason].add(1);
       this.#end(name, router);
     };
-    const cache = new NameCache<Name>({ clock: this.#parts.clock, limits, onLetGo });
-    const router: NamingRouter = { client, cache, byPath, metrics };
+    const cache = new NameCache<Name>({ clock, limits, onLetGo });
+    const router: NamingRouter = { client, cache, byPath, metrics, refusals };
     return router;
   }
 }
