@@ -51,7 +51,7 @@ async function scene(first: Config) {
         throw new Error("nothing is checked here");
       },
     },
-    onWarm: () => note("")({ type: "limit-descriptors", maxDescriptors: 0 }),
+    onDescriptors: () => note("")({ type: "limit-descriptors", maxDescriptors: 0 }),
     onAdded: ({ path }) => added.push(path),
   });
   await destinations.follow();

@@ -33,6 +33,7 @@ interface Settings {
   readonly paths?: number;
   readonly idleTtlMs?: number;
   readonly client?: readonly ClientRule[];
+  readonly maxWatches?: number;
 }
 
 /** A configuration with one router, `r`; undefined: without names of connections. */
@@ -57,6 +58,7 @@ function scene(settings: Settings = {}, workers = 2) {
   let lastId = 0;
   const names = new NamesOnDemand({
     workers,
+    maxWatches: settings.maxWatches ?? 1_000,
     clock,
     registry: new Registry(aggregate.source("control")),
     log: { ...silentLogger, warn: (_, fields) => warnings.push(fields?.()) },
@@ -217,6 +219,13 @@ describe("NamesOnDemand", () => {
     want(0, "/e");
     names.stop();
     expect(clock.pending).toBe(0);
+  });
+
+  test("follows no more names than there are file descriptors for", () => {
+    const { names, since, want, warnings } = scene({ paths: 10, maxWatches: 5 });
+    expect([names.watches, warnings.length]).toEqual([4, 1]);
+    for (const path of ["/a", "/b", "/c"]) want(0, path);
+    expect(since().at(-1)).toBe("0: refuse-destination /c");
   });
 
   test("asks nothing for a path of the configuration, and gives a name over to it", () => {

@@ -257,3 +257,21 @@ test("a client that waits for its name when the process drains is served", async
   (await waiting).destroy();
   expect(await product.process.exited).toBe(0);
 });
+
+test("with few file descriptors made-up names leave enough for connections", async () => {
+  using namerd = FakeNamerd.start();
+  namerd.bind("/svc/busy.test", address());
+  const interpreter = { kind: "io.l5d.namerd.http", baseUrl: namerd.baseUrl, namespace: "default" };
+  await using product = await start({ interpreter }, { before: "ulimit -n 320" });
+  const few = product.log.find(({ msg }) => msg.startsWith("few file descriptors"));
+  expect([few?.["paths"], few?.["followed"]]).toEqual([1_000, 40]);
+  const made = Array.from({ length: 300 }, (_, index) => `n${index}.flood.test`);
+  const first = await ask(product, "busy.test");
+  const flood = askAll(product.port(), made);
+  const others = Array.from({ length: 30 }, () => ask(product, "busy.test"));
+  const open = [first, ...(await Promise.all(others))];
+  await flood;
+  expect(product.openFiles()).toBeLessThan(320);
+  expect(await closed(product, "no_endpoint")).toBe(300);
+  for (const socket of open) socket.destroy();
+});
