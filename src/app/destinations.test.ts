@@ -51,6 +51,7 @@ async function scene(first: Config) {
         throw new Error("nothing is checked here");
       },
     },
+    onDescriptors: () => note("")({ type: "limit-descriptors", maxDescriptors: 0 }),
     onAdded: ({ path }) => added.push(path),
   });
   await destinations.follow();
@@ -156,6 +157,21 @@ describe("destinations that connections bring up", () => {
     await reload({ ...plain, routers: [{ ...router, servers, bindingCache: undefined }] });
     expect(since()).toEqual(["remove 2"]);
     expect(destinations.idOf("r", "/svc/a.test")).toBe(1);
+    destinations.stop();
+  });
+
+  test("keep warm connections for each name, and leave descriptors for those", async () => {
+    const client = "client: {kind: io.l5d.global, minConnections: 6}";
+    const { destinations, clock, told, since, want } = await scene(config("/svc/fixed", client));
+    expect(destinations.warmConnections).toBe(6);
+    want("/svc/a.test");
+    await until("it is resolved", () => told.length === 3);
+    expect(since()).toEqual(["add 1 /svc/a.test", "limit-descriptors", "update 1 +1"]);
+    expect(destinations.warmConnections).toBe(12);
+    for (const worker of [0, 1])
+      destinations.applyNames(worker, { type: "destination-use", changes: [[1, false]] });
+    clock.advance(601_000);
+    expect([since(), destinations.warmConnections]).toEqual([["remove 1", "limit-descriptors"], 6]);
     destinations.stop();
   });
 });

@@ -9,6 +9,7 @@ import type { NamerStatus } from "../discovery/create-namers.ts";
 import type { ToWorker } from "../wire/messages.ts";
 import type { DestinationUse, WantDestination } from "../wire/name-messages.ts";
 import { CheckedDestinations, checksAtATime, type PreparedHealth } from "./checked-destinations.ts";
+import { openFilesLimit } from "./descriptor-limit.ts";
 import type { Drains } from "./drains.ts";
 import type * as OnDemand from "./names-on-demand.ts";
 import { NameSources, type NameSourcesParts, type PreparedSources } from "./name-sources.ts";
@@ -20,6 +21,9 @@ import {
 } from "./reload/plan.ts";
 import type { TellEach } from "./servers.ts";
 
+/** Names that connections bring up take no larger part of the file descriptors than this. */
+const WATCHES_SHARE = 4;
+
 /** What destinations are made of. */
 export interface DestinationsParts extends NameSourcesParts {
   readonly config: Config;
@@ -28,6 +32,8 @@ export interface DestinationsParts extends NameSourcesParts {
   readonly tellEach: TellEach;
   /** For the sessions of endpoints that leave their name, or turn out to be unhealthy. */
   readonly drains: Pick<Drains, "removed" | "returned" | "demoted">;
+  /** More or fewer descriptors are needed besides those of sessions, though no plan is carried out. */
+  readonly onDescriptors: () => void;
   /** A destination is new, or has come back. */
   readonly onAdded: (destination: Destination) => void;
 }
@@ -83,6 +89,7 @@ export class Destinations {
     const { sources, health } = await this.prepare(this.#parts.config);
     this.#sources.commit(sources);
     this.#configureOnDemand(this.#parts.config);
+    if (this.#onDemand !== undefined) this.#parts.onDescriptors();
     for (const followed of this.#followed.values()) {
       this.#health.set(followed.destination, followed.config, health);
       this.#follow(followed);
@@ -99,6 +106,11 @@ export class Destinations {
     let sum = 0;
     for (const { config } of this.#followed.values()) sum += config.minConnections;
     return sum;
+  }
+
+  /** Descriptors that following names may take which connections bring up. */
+  get watchesOnDemand(): number {
+    return this.#onDemand?.watches ?? 0;
   }
 
   /** How connections of these destinations are ended one by one, or those of all. */
@@ -254,6 +266,7 @@ export class Destinations {
     const { registry, clock, logger, tell, tellEach } = this.#parts;
     this.#onDemand ??= new NamesOnDemand({
       workers: this.#workers,
+      maxWatches: Math.floor(openFilesLimit() / WATCHES_SHARE),
       registry,
       clock,
       log: logger("discovery"),
@@ -262,12 +275,17 @@ export class Destinations {
       targets: {
         has: (router, path) => this.idOf(router, path) !== undefined,
         prepareHealth: (one) => this.#health.prepare([one]),
-        add: (planned, health) => this.#begin(planned, health, tellEach).destination,
+        add: (planned, health) => {
+          const { destination, config: settings } = this.#begin(planned, health, tellEach);
+          if (settings.minConnections > 0) this.#parts.onDescriptors();
+          return destination;
+        },
         apply: (destination, state) => this.#health.apply(destination, state),
         configure: (planned, health) => void this.#configure(planned, health, tellEach),
         remove: (planned) => {
           this.#remove(planned);
           this.#forgetLeft();
+          if (planned.config.minConnections > 0) this.#parts.onDescriptors();
         },
       },
     });

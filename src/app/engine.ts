@@ -134,6 +134,7 @@ export class Engine {
       tell: (worker, message) => this.supervisor.tell(worker, message),
       tellEach: (make) => this.supervisor.tellEach(make),
       drains: this.drains,
+      onDescriptors: () => this.supervisor.limitDescriptors(this.#descriptorsForSessions()),
       onAdded: (destination) => this.control.adopt(destination),
     });
   }
@@ -170,7 +171,8 @@ export class Engine {
   #descriptorsForSessions(): number {
     const warm = this.destinations.warmConnections;
     const copies = this.servers.all.length * (1 + this.#workers);
-    const left = this.#descriptors - warm - copies - this.destinations.checksAtATime;
+    const { checksAtATime, watchesOnDemand } = this.destinations;
+    const left = this.#descriptors - warm - copies - checksAtATime - watchesOnDemand;
     const least = 2 * this.#workers;
     if (left >= least) return left;
     this.#log.warn("very few file descriptors: raise the limit (ulimit -n)", () => ({

@@ -33,6 +33,7 @@ interface Settings {
   readonly paths?: number;
   readonly idleTtlMs?: number;
   readonly client?: readonly ClientRule[];
+  readonly maxWatches?: number;
 }
 
 /** A configuration with one router, `r`; undefined: without names of connections. */
@@ -53,12 +54,14 @@ function scene(settings: Settings = {}, workers = 2) {
   const observers = new Map<string, BoundObserver>();
   const ids = new Map<string, number>();
   const fixed = new Set<string>();
+  const warnings: unknown[] = [];
   let lastId = 0;
   const names = new NamesOnDemand({
     workers,
+    maxWatches: settings.maxWatches ?? 1_000,
     clock,
     registry: new Registry(aggregate.source("control")),
-    log: silentLogger,
+    log: { ...silentLogger, warn: (_, fields) => warnings.push(fields?.()) },
     follow: (_, path, observer) => {
       calls.push(`follow ${path}`);
       observers.set(path, observer);
@@ -89,6 +92,7 @@ function scene(settings: Settings = {}, workers = 2) {
     names,
     clock,
     fixed,
+    warnings,
     since: (): string[] => calls.splice(0),
     want: (worker: number, path: string, wanted = true) =>
       names.take(worker, { type: "want-destination", router: "r", path, wanted }),
@@ -203,6 +207,25 @@ describe("NamesOnDemand", () => {
     expect(metric("l5d_rt_names_refused_total", "limit")).toBe(1);
     expect(metric("l5d_rt_names_evicted_total", "limit")).toBe(1);
     expect(metric("l5d_rt_names_created_total", "r")).toBe(3);
+  });
+
+  test("says in the log that names are refused, and how many, every ten seconds at most", () => {
+    const { names, clock, want, warnings } = scene({ paths: 1 });
+    for (const path of ["/a", "/b", "/c", "/d"]) want(0, path);
+    const why = "all that bindingCache.paths allows are in use";
+    expect(warnings).toEqual([{ router: "r", refused: 1, last: "/b", why }]);
+    clock.advance(10_000);
+    expect(warnings.slice(1)).toEqual([{ router: "r", refused: 2, last: "/d", why }]);
+    want(0, "/e");
+    names.stop();
+    expect(clock.pending).toBe(0);
+  });
+
+  test("follows no more names than there are file descriptors for", () => {
+    const { names, since, want, warnings } = scene({ paths: 10, maxWatches: 5 });
+    expect([names.watches, warnings.length]).toEqual([4, 1]);
+    for (const path of ["/a", "/b", "/c"]) want(0, path);
+    expect(since().at(-1)).toBe("0: refuse-destination /c");
   });
 
   test("asks nothing for a path of the configuration, and gives a name over to it", () => {

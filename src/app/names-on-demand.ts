@@ -17,10 +17,13 @@ import type { Registry } from "../telemetry/registry.ts";
 import type { ToWorker } from "../wire/messages.ts";
 import type { DestinationUse, WantDestination } from "../wire/name-messages.ts";
 import type { PreparedHealth } from "./checked-destinations.ts";
+import { NameRefusals } from "./name-refusals.ts";
 import { RouterNameMetrics } from "./router-name-metrics.ts";
 import type { PlannedDestination } from "./reload/plan.ts";
 
 const EXPIRE_PERIOD_MS = 1_000;
+/** What following a name takes where its source is asked by HTTP: one for what it is bound to, one for its endpoints. */
+const WATCHES_PER_NAME = 2;
 
 /** What becomes of names that have something behind them: as for the destinations of the configuration. */
 export interface NameTargets {
@@ -38,6 +41,8 @@ export interface NameTargets {
 
 export interface NamesOnDemandParts {
   readonly workers: number;
+  /** Descriptors that may be taken for all names together. */
+  readonly maxWatches: number;
   readonly clock: Clock;
   readonly registry: Registry;
   readonly log: Logger;
@@ -52,6 +57,7 @@ interface NamingRouter {
   readonly cache: NameCache<Name>;
   readonly byPath: Map<string, Name>;
   readonly metrics: RouterNameMetrics;
+  readonly refusals: NameRefusals;
 }
 
 export class NamesOnDemand {
@@ -59,6 +65,7 @@ export class NamesOnDemand {
   readonly #routers = new Map<string, NamingRouter>();
   readonly #byId = new Map<number, Name>();
   readonly #cancel: Cancel;
+  #watches = 0;
 
   constructor(parts: NamesOnDemandParts) {
     this.#parts = parts;
@@ -67,17 +74,26 @@ export class NamesOnDemand {
 
   /** Another configuration is in effect. Names of routers that have none any more stay until `forgetOthers`. */
   configure({ routers }: Config): void {
-    for (const { label, client, bindingCache } of routers) {
+    const naming = routers.filter(({ bindingCache }) => bindingCache !== undefined);
+    this.#watches = 0;
+    for (const { label, client, bindingCache } of naming) {
       if (bindingCache === undefined) continue;
+      const limits = this.#within(bindingCache, label, naming.length);
+      this.#watches += limits.paths * WATCHES_PER_NAME;
       const known = this.#routers.get(label);
       if (known === undefined) {
-        this.#routers.set(label, this.#newRouter(label, client, bindingCache));
+        this.#routers.set(label, this.#newRouter(label, client, limits));
         continue;
       }
       known.client = client;
-      known.cache.setLimits(bindingCache);
+      known.cache.setLimits(limits);
       for (const name of known.byPath.values()) void this.#reconfigure(name, client);
     }
+  }
+
+  /** Descriptors that names may take. */
+  get watches(): number {
+    return this.#watches;
   }
 
   /** Forgets the routers whose connections bring up no names any more. */
@@ -87,6 +103,7 @@ export class NamesOnDemand {
     for (const [label, router] of this.#routers) {
       if (labels.has(label)) continue;
       for (const name of router.byPath.values()) this.#end(name, router);
+      router.refusals.stop();
       router.metrics.release();
       this.#routers.delete(label);
     }
@@ -135,7 +152,24 @@ export class NamesOnDemand {
 
   stop(): void {
     this.#cancel();
-    for (const { byPath } of this.#routers.values()) for (const { stop } of byPath.values()) stop();
+    for (const { byPath, refusals } of this.#routers.values()) {
+      refusals.stop();
+      for (const { stop } of byPath.values()) stop();
+    }
+  }
+
+  /** As many names as there are descriptors to follow them, of a router among `routers`. */
+  #within(limits: BindingCacheConfig, router: string, routers: number): BindingCacheConfig {
+    const { maxWatches, log } = this.#parts;
+    const most = Math.max(1, Math.floor(maxWatches / WATCHES_PER_NAME / routers));
+    const { paths } = limits;
+    if (paths <= most) return limits;
+    log.warn("few file descriptors: fewer names are followed than bindingCache.paths says", () => ({
+      router,
+      paths,
+      followed: most,
+    }));
+    return { ...limits, paths: most };
   }
 
   #want(worker: number, { router: label, path }: WantDestination): void {
@@ -149,6 +183,7 @@ export class NamesOnDemand {
       const refused = router.cache.refuses();
       if (refused !== undefined) {
         router.metrics.refused[refused].add(1);
+        router.refusals.note(path, refused);
         return tell(worker, answer);
       }
       router.metrics.created.add(1);
@@ -272,14 +307,16 @@ export class NamesOnDemand {
   }
 
   #newRouter(label: string, client: ClientConfig, limits: BindingCacheConfig): NamingRouter {
-    const metrics = new RouterNameMetrics(this.#parts.registry, label);
+    const { registry, clock, log } = this.#parts;
+    const metrics = new RouterNameMetrics(registry, label);
+    const refusals = new NameRefusals(log, clock, label);
     const byPath = new Map<string, Name>();
     const onLetGo = (name: Name, reason: LetGoReason): void => {
       metrics.evicted[reason].add(1);
       this.#end(name, router);
     };
-    const cache = new NameCache<Name>({ clock: this.#parts.clock, limits, onLetGo });
-    const router: NamingRouter = { client, cache, byPath, metrics };
+    const cache = new NameCache<Name>({ clock, limits, onLetGo });
+    const router: NamingRouter = { client, cache, byPath, metrics, refusals };
     return router;
   }
 }
