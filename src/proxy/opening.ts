@@ -2,6 +2,7 @@
 // beginning of TLS that we end, or the hello of TLS that we pass on.
 import { GONE } from "../admission/ticket.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
+import type { San } from "../lib/san-pattern.ts";
 import type { NoHello, TlsTraits } from "../router/route-table.ts";
 import { peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
@@ -12,7 +13,7 @@ import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import type { HeaderObserver, IncomingRule } from "./proxy-protocol/incoming.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
-  clientIp,
+  ipFor,
   type SessionExtras,
   type SessionFacts,
   type SessionState,
@@ -20,6 +21,7 @@ import {
 import type { Side } from "./side.ts";
 
 const NOTHING = new Uint8Array(0);
+const NO_NAMES = (): readonly San[] => [];
 
 /** What an opening asks of its session. */
 export interface OpeningSession extends DeadlineRunner {
@@ -82,7 +84,7 @@ export class Opening implements HeaderObserver, HelloObserver {
   listen(): HandshakeOwner {
     const session = this.#session;
     const { routes, helloDeadlines } = session.context;
-    if (routes === undefined || routes.table.isDecidedBy(clientIp(session.facts()))) {
+    if (routes === undefined || routes.table.isDecidedBy(ipFor(routes.table, session))) {
       session.findEndpoint();
       return session.side;
     }
@@ -134,7 +136,7 @@ export class Opening implements HeaderObserver, HelloObserver {
     if (typeof first === "string") return session.findEndpoint(first);
     const { serverName, alpn } = first;
     session.extras.hello = helloFacts(serverName, alpn[0]);
-    session.findEndpoint({ serverName, alpn, sans: () => [] });
+    session.findEndpoint({ serverName, alpn, sans: NO_NAMES });
   }
 
   onHelloLate(begun: boolean): void {

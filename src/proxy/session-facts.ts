@@ -84,6 +84,14 @@ export function clientIp({ socket, received }: SessionFacts): string | undefined
   return received?.ends?.source.ip ?? (socket && peerAddress(socket));
 }
 
+/** The same where any rule goes by it: to ask for it costs a system call. */
+export function ipFor(
+  rules: { readonly hasSources: boolean },
+  session: { facts(): SessionFacts },
+): string | undefined {
+  return rules.hasSources ? clientIp(session.facts()) : undefined;
+}
+
 /** `ip:port` of the client and of the proxy that told it, where one did. */
 export function clientEnds({ socket, received }: SessionFacts): {
   readonly client: string | undefined;

@@ -16,6 +16,7 @@ import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
   clientIp,
+  ipFor,
   noExtras,
   phaseOf,
   type SessionExtras,
@@ -228,8 +229,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
   findEndpoint(tls?: TlsTraits | NoHello): void {
     const { routes, route, metrics } = this.context;
     if (routes === undefined) return this.onRoute(route());
-    const facts = this.facts();
-    const client = { ip: clientIp(facts), tls: tls ?? routes.agreed(facts) };
+    const client = { ip: ipFor(routes.table, this), tls: tls ?? routes.agreed(this.facts()) };
     const wait = seekRoute(this, routes, metrics, client);
     if (wait !== undefined) this.#upstream = wait;
   }

@@ -70,7 +70,7 @@ export class RouteTable {
   readonly #wantsName: boolean;
   readonly #readsHello: boolean;
   /** Whether any rule goes by addresses. */
-  readonly #hasSources: boolean;
+  readonly hasSources: boolean;
 
   /** `idOf` gives the ids of paths. */
   constructor(
@@ -87,7 +87,7 @@ export class RouteTable {
       if (match.sni !== undefined) this.#named.add(rule);
     });
     this.#rules = rules;
-    this.#hasSources = rules.some(({ sources }) => sources !== undefined);
+    this.hasSources = rules.some(({ sources }) => sources !== undefined);
     this.#byName = names.exact;
     this.#byParent = names.wildcards;
     this.#ofAnyName = names.any;
@@ -143,7 +143,7 @@ export class RouteTable {
   }
 
   #addressOf(ip: string | undefined): Uint8Array | undefined {
-    return ip !== undefined && this.#hasSources ? addressBytes(ip) : undefined;
+    return ip !== undefined && this.hasSources ? addressBytes(ip) : undefined;
   }
 
   /** Goes through the rules that may match this name, in the order of all. */

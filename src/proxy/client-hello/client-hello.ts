@@ -95,10 +95,10 @@ export class HelloReader {
 
 function parseHello(reader: ByteReader): HelloRead {
   const legacyVersion = reader.number(2);
-  reader.bytes(32); // random
-  reader.vector(1); // legacy_session_id
-  reader.vector(2); // cipher_suites
-  reader.vector(1); // legacy_compression_methods
+  reader.skip(32); // random
+  reader.skipVector(1); // legacy_session_id
+  reader.skipVector(2); // cipher_suites
+  reader.skipVector(1); // legacy_compression_methods
   const seen = new Set<number>();
   const hello = { serverName: undefined, alpn: [], version: legacyVersion, isOuter: false };
   const found: { -readonly [K in keyof ClientHello]: ClientHello[K] } = hello;
