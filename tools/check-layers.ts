@@ -109,6 +109,7 @@ export const PLACES: readonly Place[] = [
       "main.ts",
       "app/",
       "cli/",
+      "config/child.ts",
       "config/load-child.ts",
       "config/load-in-child.ts",
       "control/",

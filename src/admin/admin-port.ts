@@ -150,6 +150,29 @@ export interface ConfigurationStatus {
   readonly lastReload: { readonly result: string; readonly at: string } | undefined;
 }
 
+/** A certificate in use as the status page shows it. */
+export interface CertificateStatus {
+  /** As the configuration has it. */
+  readonly file: string;
+  readonly role: "server" | "client" | "trust";
+  /** Mostly the common name. */
+  readonly name: string;
+  /** ISO 8601; of a chain, of the certificate that ends first. */
+  readonly notAfter: string;
+  /** Negative for one that is over. */
+  readonly secondsLeft: number;
+}
+
+/** A certificate with its key, or a set of authorities, whose files cannot be used as they are now. */
+export interface RefusedCertificateStatus {
+  /** Where it stands in the configuration. */
+  readonly unit: string;
+  /** A clause each. */
+  readonly problems: readonly string[];
+  /** Whether an earlier version goes on to be used. */
+  readonly isKept: boolean;
+}
+
 /** What came of a reload, or of a plan. */
 export interface ReloadAnswer {
   /**
@@ -188,6 +211,9 @@ export interface Status {
   readonly drains: readonly DrainStatus[];
   /** Of servers with limits. */
   readonly refusals?: readonly RefusalStatus[];
+  /** Those that end first first. */
+  readonly certificates?: readonly CertificateStatus[];
+  readonly refusedCertificates?: readonly RefusedCertificateStatus[];
 }
 
 /** The application, as the admin server sees it. */

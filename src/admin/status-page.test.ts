@@ -303,3 +303,24 @@ describe("statusPage()", () => {
     expect(stdout.toString()).toMatch(/10\.0\.0\.1:80 +ready +2\.5 +31 +415 +92/);
   });
 });
+
+test("the page shows certificates, those that end first first, and what is refused", () => {
+  const certificate = {
+    file: "web.pem",
+    role: "server",
+    name: "<web>",
+    notAfter: "2026-01-02T03:04:05.000Z",
+    secondsLeft: 90_000,
+  } as const;
+  const page = statusPage({
+    ...STATUS,
+    certificates: [{ ...certificate, secondsLeft: -1 }, certificate],
+    refusedCertificates: [{ unit: "tls.x", problems: ["a", "<b>"], isKept: true }],
+  });
+  expect(page).toContain(
+    '<p class="ejected">Refused, the one before stays in use: tls.x: a; &lt;b&gt;</p>',
+  );
+  expect(page).toContain('<td>&lt;web&gt;</td><td class="ejected">expired</td>');
+  expect(page).toContain('<td class="ejected">in 1 d 1 h</td><td>2026-01-02T03:04:05.000Z</td>');
+  expect(statusPage(STATUS)).not.toContain("Certificates");
+});

@@ -1,4 +1,6 @@
 // The status page: the state of the program as HTML for people, without scripts. Reads well as plain text too.
+import { certificateSection } from "./status-certificates.ts";
+import { duration, escape, more, plural, table } from "./status-html.ts";
 import type { OverrideStatus } from "./control-port.ts";
 import type {
   ConfigurationStatus,
@@ -68,6 +70,7 @@ ${serverTable(servers)}
 ${listed.length === 0 ? "<p>None: no server is configured.</p>" : listed.map(destinationSection).join("\n")}
 ${more(destinations.length - listed.length, "more destination")}
 ${refusals.length === 0 ? "" : `<h2>Limits</h2>\n${refusals.map(refusalSection).join("\n")}`}
+${certificateSection(status)}
 ${namers.length === 0 ? "" : `<h2>Namers</h2>\n${namerTable(namers)}`}
 </main>
 </body>
@@ -284,55 +287,8 @@ function sourceTable(head: readonly string[], rows: readonly (readonly string[])
   );
 }
 
-function table(head: string, rows: readonly string[]): string {
-  return `<table>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${rows.join("\n")}\n</tbody>\n</table>`;
-}
-
 function busiest(endpoints: readonly EndpointStatus[]): EndpointStatus[] {
   return endpoints
     .toSorted((a, b) => b.connections - a.connections || b.connects - a.connects)
     .slice(0, MOST_ENDPOINTS);
-}
-
-function more(count: number, noun: string): string {
-  return count <= 0 ? "" : `<p>And ${plural(count, noun)}: see <a href="/status.json">all</a>.</p>`;
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** Two units at most: `3 d 4 h`, `12 min 5 s`, `0 s`. */
-function duration(seconds: number): string {
-  const units: readonly (readonly [string, number])[] = [
-    ["d", 86_400],
-    ["h", 3600],
-    ["min", 60],
-    ["s", 1],
-  ];
-  let left = Math.max(0, Math.floor(seconds));
-  const parts = units.map(([unit, size]) => {
-    const count = Math.floor(left / size);
-    left -= count * size;
-    return { count, text: `${count} ${unit}` };
-  });
-  const first = parts.findIndex(({ count }) => count > 0);
-  if (first < 0) return "0 s";
-  return parts
-    .slice(first, first + 2)
-    .filter(({ count }) => count > 0)
-    .map(({ text }) => text)
-    .join(" ");
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

@@ -18,6 +18,7 @@ import type { LimitsCode } from "./lazy-limits.ts";
 import { adminFailures, listen, ListenError } from "./listeners.ts";
 import { liveCounts } from "./live-counts.ts";
 import { Metrics } from "./metrics.ts";
+import type { Certificates } from "./certificates/certificates.ts";
 import type { Notifier } from "./notify.ts";
 import type { Predecessor } from "./predecessor.ts";
 import { type ConfigOrigin, type Loaded, Reloader } from "./reload/reloader.ts";
@@ -39,6 +40,7 @@ export interface AppParts {
   readonly source: unknown;
   readonly files?: Loaded["files"] | undefined;
   readonly fingerprint?: string | undefined;
+  readonly material?: Loaded["material"] | undefined;
   /** For reloads; undefined where there is no file. */
   readonly origin?: ConfigOrigin | undefined;
   readonly clock: Clock;
@@ -66,6 +68,8 @@ export class App implements AdminPort {
   readonly #engine: Engine;
   readonly #queues: AcceptQueues;
   readonly #reloader: Reloader;
+  /** Undefined where there are none. */
+  #certificates: Certificates | undefined;
   readonly #startedMs: number;
   readonly #upgrade: Upgrade;
   /** Undefined in a process that takes over, until it may serve. */
@@ -148,6 +152,7 @@ export class App implements AdminPort {
       counts: liveCounts(this.#metrics.aggregate),
       isClosed: (id) => drains.isClosed(id),
       refusals: limits.refusals(),
+      certificates: this.#certificates,
       reason: (destination, address) => destinations.reason(destination, address),
     });
   }
@@ -238,6 +243,7 @@ export class App implements AdminPort {
     this.#state = "stopped";
     this.#upgrade.cancel();
     this.#reloader.stop();
+    this.#certificates?.stop();
     this.#engine.stop();
     this.#admin?.stop();
     this.#parts.exit(code);
@@ -340,6 +346,7 @@ export class App implements AdminPort {
         this.#state === "starting" || this.#upgrade.status?.state === "starting",
       live: () => this.#metrics.live(servers, destinations),
       apply: (plan) => this.#engine.apply(plan, isServing, (server) => this.#tellServing(server)),
+      onMaterial: (material, isFollowed) => void this.#useMaterial(material, isFollowed),
       onReloadBegin: () => notifier.reloading(),
       onReloadEnd: () => {
         // One that stops meanwhile says that, and no longer that it is ready.
@@ -347,5 +354,20 @@ export class App implements AdminPort {
         onReloadEnd?.();
       },
     });
+  }
+
+  /** What certificates need is loaded where there are certificates. */
+  async #useMaterial(material: Loaded["material"], isFollowed: boolean): Promise<void> {
+    if (material === undefined && this.#certificates === undefined) return;
+    const { Certificates: Made } = await import("./certificates/certificates.ts");
+    if (this.#state === "stopped") return;
+    const { clock, logger } = this.#parts;
+    this.#certificates ??= new Made({
+      clock,
+      log: logger("tls"),
+      registry: this.#metrics.registry,
+      rotate: (read) => this.#reloader.rotate(read),
+    });
+    this.#certificates.use(material, isFollowed);
   }
 }

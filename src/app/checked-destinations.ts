@@ -34,7 +34,7 @@ export interface CheckParts {
 }
 
 /** What checks with these settings need, by the settings. */
-export type PreparedHealth = ReadonlyMap<HealthCheckConfig, PreparedPlan>;
+export type PreparedHealth = ReadonlyMap<string, PreparedPlan>;
 
 interface Checked {
   readonly health: DestinationHealth;
@@ -63,20 +63,28 @@ export class CheckedDestinations {
 
   /** Makes ready what these settings ask for, and changes nothing. */
   async prepare(configs: readonly DestinationConfig[]): Promise<PreparedHealth> {
-    const plans = new Map<HealthCheckConfig, PreparedPlan>();
+    const plans = new Map<string, PreparedPlan>();
     for (const config of configs) {
       const { healthCheck } = config;
       if (healthCheck === undefined) continue;
-      this.#loaded ??= await this.#load();
-      plans.set(healthCheck, await this.#loaded.checks.prepare(healthCheck, config));
+      const { checks } = await this.load();
+      const plan = await checks.prepare(healthCheck, config);
+      plans.set(plan.key, plan);
     }
     return plans;
+  }
+
+  /** Loads the code of checks. */
+  async load(): Promise<Loaded> {
+    this.#loaded ??= await this.#load();
+    return this.#loaded;
   }
 
   /** Checks the endpoints of a destination as `config` says from now on; a check that stays the same goes on. */
   set(destination: Destination, config: DestinationConfig, prepared: PreparedHealth): void {
     const { healthCheck: settings, drain } = config;
-    const plan = settings && prepared.get(settings);
+    // The same check is another one where connections speak TLS with another name.
+    const plan = settings && prepared.get(this.#loaded?.checks.keyOf(settings, config) ?? "");
     const known = this.#checked.get(destination);
     if (known !== undefined && known.key === plan?.key && sameData(known.settings, settings)) {
       known.drain = drain;

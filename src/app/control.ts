@@ -249,6 +249,7 @@ function connectionStatus(row: SessionRow, { servers, destinations }: Known): Co
     txBytes: rest.txBytes,
     ...(rest.via !== undefined && { via: rest.via }),
     ...(rest.tls !== undefined && { tls: rest.tls }),
+    ...(rest.endpointTls !== undefined && { endpointTls: rest.endpointTls }),
   };
 }
 

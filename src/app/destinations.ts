@@ -7,8 +7,11 @@ import { EndpointRows } from "../control/endpoint-rows.ts";
 import { shareOf } from "../control/share.ts";
 import type { NamerStatus } from "../discovery/create-namers.ts";
 import type { ToWorker } from "../wire/messages.ts";
+import type { DestinationUse, WantDestination } from "../wire/name-messages.ts";
 import { CheckedDestinations, checksAtATime, type PreparedHealth } from "./checked-destinations.ts";
+import { openFilesLimit } from "./descriptor-limit.ts";
 import type { Drains } from "./drains.ts";
+import type * as OnDemand from "./names-on-demand.ts";
 import { NameSources, type NameSourcesParts, type PreparedSources } from "./name-sources.ts";
 import {
   destinationKey,
@@ -18,12 +21,19 @@ import {
 } from "./reload/plan.ts";
 import type { TellEach } from "./servers.ts";
 
+/** Names that connections bring up take no larger part of the file descriptors than this. */
+const WATCHES_SHARE = 4;
+
 /** What destinations are made of. */
 export interface DestinationsParts extends NameSourcesParts {
   readonly config: Config;
   readonly broadcast: (message: ToWorker) => void;
+  readonly tell: (worker: number, message: ToWorker) => void;
+  readonly tellEach: TellEach;
   /** For the sessions of endpoints that leave their name, or turn out to be unhealthy. */
   readonly drains: Pick<Drains, "removed" | "returned" | "demoted">;
+  /** More or fewer descriptors are needed besides those of sessions, though no plan is carried out. */
+  readonly onDescriptors: () => void;
   /** A destination is new, or has come back. */
   readonly onAdded: (destination: Destination) => void;
 }
@@ -53,6 +63,9 @@ export class Destinations {
   /** Removed ones that still have connections. */
   readonly #leaving = new Map<string, Destination>();
   readonly #workers: number;
+  /** Of the names that connections bring up; loaded by the first configuration where they do. */
+  #onDemandCode: typeof OnDemand | undefined;
+  #onDemand: OnDemand.NamesOnDemand | undefined;
   #nextId = 0;
   #nextEndpointId = 0;
 
@@ -75,6 +88,8 @@ export class Destinations {
   async follow(): Promise<void> {
     const { sources, health } = await this.prepare(this.#parts.config);
     this.#sources.commit(sources);
+    this.#configureOnDemand(this.#parts.config);
+    if (this.#onDemand !== undefined) this.#parts.onDescriptors();
     for (const followed of this.#followed.values()) {
       this.#health.set(followed.destination, followed.config, health);
       this.#follow(followed);
@@ -91,6 +106,11 @@ export class Destinations {
     let sum = 0;
     for (const { config } of this.#followed.values()) sum += config.minConnections;
     return sum;
+  }
+
+  /** Descriptors that following names may take which connections bring up. */
+  get watchesOnDemand(): number {
+    return this.#onDemand?.watches ?? 0;
   }
 
   /** How connections of these destinations are ended one by one, or those of all. */
@@ -123,7 +143,13 @@ export class Destinations {
       messages.push(this.#adding(destination, config, index));
       destination.replay((update) => messages.push(update));
     }
+    this.#onDemand?.replayed(index);
     return messages;
+  }
+
+  /** What a worker says of names that connections bring up. */
+  applyNames(worker: number, message: WantDestination | DestinationUse): void {
+    this.#onDemand?.take(worker, message);
   }
 
   released(worker: number, id: number, epoch: number): void {
@@ -138,6 +164,7 @@ export class Destinations {
       destination.workerDied(worker);
       this.#health.settleSoon(destination);
     }
+    this.#onDemand?.workerDied(worker);
     this.#forgetLeft();
   }
 
@@ -147,6 +174,7 @@ export class Destinations {
     const discard = (): void => sources.discard();
     try {
       const planned = Array.from(destinationsOf(config).values(), (one) => one.config);
+      await this.#loadOnDemand(config);
       return { sources, health: await this.#health.prepare(planned), discard };
     } catch (error) {
       discard();
@@ -161,19 +189,19 @@ export class Destinations {
     tellEach: TellEach,
   ): void {
     this.#sources.commit(sources);
+    this.#configureOnDemand(sources.config);
     for (const difference of changes) {
-      if (difference.change === "added") {
-        const followed = this.#add(difference.after);
-        const { destination, config } = followed;
-        tellEach((worker) => this.#adding(destination, config, worker));
-        this.#health.set(destination, config, health);
-        this.#parts.onAdded(destination);
-        this.#follow(followed);
+      if (difference.change === "removed") continue;
+      const { router, path } = difference.after;
+      const isNew = difference.change === "added";
+      // A connection may have brought it up before.
+      const known = isNew ? this.#onDemand?.takeOver(router, path) : undefined;
+      if (isNew && known === undefined) {
+        this.#follow(this.#begin(difference.after, health, tellEach));
+        continue;
       }
-      if (difference.change === "changed") {
-        const followed = this.#configure(difference.after, tellEach);
-        if (followed !== undefined) this.#health.set(followed.destination, followed.config, health);
-      }
+      const followed = this.#configure(difference.after, health, tellEach);
+      if (followed !== undefined && known !== undefined) followed.stop = known.stop;
     }
   }
 
@@ -181,18 +209,9 @@ export class Destinations {
   removeGone(changes: DestinationChanges, config: Config): void {
     for (const difference of changes) {
       if (difference.change !== "removed") continue;
-      const { router, path } = difference.before;
-      const key = destinationKey(router, path);
-      const followed = this.#followed.get(key);
-      if (followed === undefined) continue;
-      followed.stop();
-      this.#followed.delete(key);
-      const { destination } = followed;
-      this.#health.remove(destination);
-      const removed = destination.remove();
-      this.#leaving.set(key, destination);
-      this.#parts.broadcast({ type: "remove-destination", destination: destination.id, removed });
+      this.#remove(difference.before);
     }
+    this.#onDemand?.forgetOthers(config);
     this.#forgetLeft();
     this.#sources.forgetOthers(config);
   }
@@ -205,7 +224,72 @@ export class Destinations {
   /** Follows names no more. */
   stop(): void {
     for (const { stop } of this.#followed.values()) stop();
+    this.#onDemand?.stop();
     this.#health.stop();
+  }
+
+  /** Makes a destination that all workers know. It is not followed yet. */
+  #begin(planned: PlannedDestination, health: PreparedHealth, tellEach: TellEach): Followed {
+    const followed = this.#add(planned);
+    const { destination, config } = followed;
+    tellEach((worker) => this.#adding(destination, config, worker));
+    this.#health.set(destination, config, health);
+    this.#parts.onAdded(destination);
+    return followed;
+  }
+
+  #remove({ router, path }: Pick<PlannedDestination, "router" | "path">): void {
+    const key = destinationKey(router, path);
+    const followed = this.#followed.get(key);
+    if (followed === undefined) return;
+    followed.stop();
+    this.#followed.delete(key);
+    const { destination } = followed;
+    this.#health.remove(destination);
+    const removed = destination.remove();
+    this.#leaving.set(key, destination);
+    this.#parts.broadcast({ type: "remove-destination", destination: destination.id, removed });
+  }
+
+  /** Loads what names need that connections bring up: they do not wait for code. */
+  async #loadOnDemand({ routers }: Config): Promise<void> {
+    const naming = routers.filter(({ bindingCache }) => bindingCache !== undefined);
+    if (naming.length === 0) return;
+    this.#onDemandCode ??= await import("./names-on-demand.ts");
+    const rules = naming.flatMap(({ client }) => client);
+    if (rules.some(({ healthCheck }) => healthCheck !== undefined)) await this.#health.load();
+  }
+
+  #configureOnDemand(config: Config): void {
+    const { NamesOnDemand } = this.#onDemandCode ?? {};
+    if (NamesOnDemand === undefined) return;
+    const { registry, clock, logger, tell, tellEach } = this.#parts;
+    this.#onDemand ??= new NamesOnDemand({
+      workers: this.#workers,
+      maxWatches: Math.floor(openFilesLimit() / WATCHES_SHARE),
+      registry,
+      clock,
+      log: logger("discovery"),
+      tell,
+      follow: (router, path, observer) => this.#sources.follow(router, path, observer, "debug"),
+      targets: {
+        has: (router, path) => this.idOf(router, path) !== undefined,
+        prepareHealth: (one) => this.#health.prepare([one]),
+        add: (planned, health) => {
+          const { destination, config: settings } = this.#begin(planned, health, tellEach);
+          if (settings.minConnections > 0) this.#parts.onDescriptors();
+          return destination;
+        },
+        apply: (destination, state) => this.#health.apply(destination, state),
+        configure: (planned, health) => void this.#configure(planned, health, tellEach),
+        remove: (planned) => {
+          this.#remove(planned);
+          this.#forgetLeft();
+          if (planned.config.minConnections > 0) this.#parts.onDescriptors();
+        },
+      },
+    });
+    this.#onDemand.configure(config);
   }
 
   /** A new destination, or one that is leaving and has come back. */
@@ -256,6 +340,7 @@ export class Destinations {
 
   #configure(
     { router, path, config }: PlannedDestination,
+    health: PreparedHealth,
     tellEach: TellEach,
   ): Followed | undefined {
     const followed = this.#followed.get(destinationKey(router, path));
@@ -267,6 +352,7 @@ export class Destinations {
       destination: id,
       config: this.#shareOf(config, worker),
     }));
+    this.#health.set(followed.destination, config, health);
     return followed;
   }
 

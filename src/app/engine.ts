@@ -131,7 +131,10 @@ export class Engine {
       rng,
       logger,
       broadcast: (message) => this.supervisor.broadcast(message),
+      tell: (worker, message) => this.supervisor.tell(worker, message),
+      tellEach: (make) => this.supervisor.tellEach(make),
       drains: this.drains,
+      onDescriptors: () => this.supervisor.limitDescriptors(this.#descriptorsForSessions()),
       onAdded: (destination) => this.control.adopt(destination),
     });
   }
@@ -161,13 +164,15 @@ export class Engine {
         this.limits.workerDied(worker);
       },
       onSessions: (worker, message) => sessions.apply(worker, message),
+      onNames: (worker, message) => this.destinations.applyNames(worker, message),
     });
   }
 
   #descriptorsForSessions(): number {
     const warm = this.destinations.warmConnections;
     const copies = this.servers.all.length * (1 + this.#workers);
-    const left = this.#descriptors - warm - copies - this.destinations.checksAtATime;
+    const { checksAtATime, watchesOnDemand } = this.destinations;
+    const left = this.#descriptors - warm - copies - checksAtATime - watchesOnDemand;
     const least = 2 * this.#workers;
     if (left >= least) return left;
     this.#log.warn("very few file descriptors: raise the limit (ulimit -n)", () => ({

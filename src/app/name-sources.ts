@@ -1,6 +1,7 @@
 // Where names come from: the namers of this process, and the interpreter of each router with the names that it follows.
 import type { Config, InterpreterConfig } from "../config/types.ts";
 import { Bindings, type BoundObserver } from "../control/bindings.ts";
+import type { Absence } from "../control/names.ts";
 import { type CountedInterpreter, createInterpreter } from "../discovery/create.ts";
 import type { NamerSet, NamerStatus } from "../discovery/create-namers.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -106,8 +107,8 @@ export class NameSources {
   }
 
   /** Follows a name of a router; see Bindings. */
-  follow(router: string, path: string, observer: BoundObserver): () => void {
-    return this.#routers.get(router)?.bindings.follow(path, observer) ?? (() => {});
+  follow(router: string, path: string, observer: BoundObserver, absence?: Absence): () => void {
+    return this.#routers.get(router)?.bindings.follow(path, observer, absence) ?? (() => {});
   }
 
   /** Makes the ages of resolutions current, for whoever reads the metrics. */

@@ -1,6 +1,6 @@
 // The servers of all routers on the control thread: their listening sockets, and what workers must know of them.
 import type { ServerLimits } from "../admission/limits-memory.ts";
-import { pathsOf } from "../config/route-paths.ts";
+import { pathsOf, templatesOf } from "../config/route-paths.ts";
 import type { Config } from "../config/types.ts";
 import { shareOf } from "../control/share.ts";
 import { type Address, formatAddress } from "../lib/address.ts";
@@ -183,6 +183,7 @@ export class Servers {
       router,
       destination: dstName === undefined ? NO_DESTINATION : idOf(dstName),
       ...(routed.length > 0 && { destinations: routed.map((path) => [path, idOf(path)]) }),
+      ...(templatesOf(config).length > 0 && { bringsUpNames: true }),
       fd: socket.fd,
       ip: socket.ip,
       port: socket.port,

@@ -18,6 +18,7 @@ import { formatAddress } from "../lib/address.ts";
 import type { EndpointRow } from "../telemetry/endpoint-table.ts";
 import type { EndpointSpec } from "../wire/messages.ts";
 import type { LiveCounts } from "./live-counts.ts";
+import type { Certificates } from "./certificates/certificates.ts";
 import type { BoundServer } from "./servers.ts";
 import type { InEffect } from "./reload/reloader.ts";
 import { VERSION } from "./version.ts";
@@ -41,6 +42,8 @@ export interface StatusParts {
   /** Whether a server accepts no more. */
   readonly isClosed: (server: number) => boolean;
   readonly refusals: readonly ServerRefusals[];
+  /** Undefined where there are none. */
+  readonly certificates?: Certificates | undefined;
   /** Why an endpoint is unhealthy, or failed its last check. */
   readonly reason: (destination: Destination, address: EndpointAddress) => string | undefined;
 }
@@ -60,6 +63,8 @@ export function statusOf(parts: StatusParts): Status {
     drains: parts.drains,
     overrides: parts.overrides,
     refusals: parts.refusals,
+    certificates: parts.certificates?.status() ?? [],
+    refusedCertificates: parts.certificates?.refused() ?? [],
   };
 }
 

@@ -116,6 +116,11 @@ export class Balancer implements WaitSource, WarmSource {
     return this.#pool.size;
   }
 
+  /** Sessions that wait for a connection. */
+  get waiting(): number {
+    return this.#waits.size;
+  }
+
   /** Undefined where endpoints have no limit. */
   get limit(): EndpointLimit | undefined {
     return this.#limit;

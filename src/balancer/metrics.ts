@@ -6,6 +6,8 @@ import { MetricScope } from "../telemetry/metric-scope.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import type { QueueMetrics } from "./wait-queue.ts";
 import type { ConnectFailure } from "../transport/connector.ts";
+import { DESTINATION_TLS_METRICS } from "../telemetry/catalogue/tls.ts";
+import { TlsCounters } from "../telemetry/tls-counters.ts";
 
 /** Causes that linkerd-tcp 0.1 knew. */
 type Cause = "timeout" | "refused" | "other";
@@ -30,10 +32,13 @@ export class BalancerMetrics {
   readonly #failures: Readonly<Record<Cause, Counter>>;
 
   readonly #scope: MetricScope;
+  readonly #makeTls: () => TlsCounters;
+  #tls: TlsCounters | undefined;
 
   constructor(source: Registry, router: string, path: string) {
     const registry = new MetricScope(source);
     this.#scope = registry;
+    this.#makeTls = () => new TlsCounters(source, DESTINATION_TLS_METRICS, [path, router]);
     const gauge = (definition: MetricDefinition) => registry.gauge(definition, path, router);
     const counter = (definition: MetricDefinition) => registry.counter(definition, path, router);
     const histogram = (definition: MetricDefinition) =>
@@ -69,6 +74,13 @@ export class BalancerMetrics {
   /** Ends all series; nothing may be counted afterwards. */
   release(): void {
     this.#scope.release();
+    this.#tls?.release();
+  }
+
+  /** What counts TLS handshakes with endpoints; its series begin when there are such. */
+  get tls(): TlsCounters {
+    this.#tls ??= this.#makeTls();
+    return this.#tls;
   }
 
   failure(failure: ConnectFailure): void {

@@ -7,7 +7,7 @@ import { loadConfigText } from "../../test/support/config-text.ts";
 import { check, reportCheck } from "./check.ts";
 
 const ca = await makeCa();
-const web = await issue(ca);
+const web = await issue(ca, { names: ["localhost", "*.example.com"] });
 const FILES = {
   "/etc/l5d/web.pem": web.certPem,
   "/etc/l5d/web.key": web.keyPem,

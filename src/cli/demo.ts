@@ -104,6 +104,7 @@ function demoConfig(rootDir: string, ports: Ports): Config {
     bufferSizeBytes: 16_384,
     workers: 1,
     reloadOnChange: false,
+    followCertificates: true,
   };
 }
 

@@ -14,6 +14,7 @@ test("quickConfig() is the configuration that its source would load as", () => {
   expect(config).toMatchObject({
     bufferSizeBytes: 8192,
     reloadOnChange: false,
+    followCertificates: true,
     admin: { ip: "0.0.0.0", port: 1 },
     routers: [
       {

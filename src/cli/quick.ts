@@ -40,6 +40,7 @@ export function quickConfig(command: QuickCommand): { config: Config; source: un
     bufferSizeBytes,
     workers: DEFAULTS.workers,
     reloadOnChange: false,
+    followCertificates: true,
   };
   const source = {
     admin,

@@ -53,7 +53,10 @@ export async function runQuick(command: QuickCommand, output: Output): Promise<n
 }
 
 /** What is served, and where it is from. */
-export type Served = Pick<AppParts, "config" | "source" | "files" | "fingerprint" | "origin">;
+export type Served = Pick<
+  AppParts,
+  "config" | "source" | "files" | "fingerprint" | "material" | "origin"
+>;
 
 /** Serves a configuration until the proxy is stopped. Resolves with the exit code. */
 export async function serve(served: Served, output: Output, frame: Frame): Promise<number> {

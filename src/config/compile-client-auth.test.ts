@@ -177,7 +177,7 @@ describe("tls of a client", () => {
     );
     const { tls } = clientFor(configFrom(text, FILES).routers[0]?.client ?? [], "/svc/web");
     expect(tls).toMatchObject({ dnsName: "a.test", alpnProtocols: ["h2"], minVersion: "1.3" });
-    expect(tls?.clientAuth?.certificateChainPem.trim()).toBe(web.certPem.trim());
+    expect(tls?.clientAuth?.pairs[0]?.certificateChainPem.trim()).toBe(web.certPem.trim());
     expect(tls?.crlPem).toHaveLength(1);
   });
 

@@ -58,7 +58,7 @@ export class ClientAuthCompiler {
   }
 
   /** The lists of `crls`, checked against the authorities that they should be of. */
-  crls(
+  #crls(
     files: readonly string[] | undefined,
     authorities: readonly X509Certificate[],
     path: ConfigPath,
@@ -80,10 +80,24 @@ export class ClientAuthCompiler {
     return [];
   }
 
+  /** Authorities with their lists of revoked certificates, as one unit: lists are of use only with their authorities. */
+  trust(
+    { trustCerts, crls }: Pick<FileClientAuth, "trustCerts" | "crls">,
+    path: ConfigPath,
+  ): Pick<ClientAuthConfig, "trustPem" | "crlPem"> | undefined {
+    return this.#files.unit([...path, "trustCerts"], () => {
+      const authorities = trustCerts.flatMap((name, index) =>
+        this.#files.authorities(name, [...path, "trustCerts", index]),
+      );
+      return {
+        trustPem: authorities.map((certificate) => certificate.toString()),
+        crlPem: this.#crls(crls, authorities, path),
+      };
+    });
+  }
+
   #clientAuth(file: FileClientAuth, required: boolean, path: ConfigPath): ClientAuthConfig {
-    const authorities = file.trustCerts.flatMap((name, index) =>
-      this.#files.authorities(name, [...path, "trustCerts", index]),
-    );
+    const { trustPem, crlPem } = this.trust(file, path) ?? { trustPem: [], crlPem: [] };
     if (file.allow !== undefined && !required) {
       const message =
         "clients without a certificate are served too, whoever is allowed, as requireClientAuth is false";
@@ -91,8 +105,8 @@ export class ClientAuthCompiler {
     }
     return {
       required,
-      trustPem: authorities.map((certificate) => certificate.toString()),
-      crlPem: this.crls(file.crls, authorities, path),
+      trustPem,
+      crlPem,
       allow: file.allow,
     };
   }

@@ -1,9 +1,11 @@
 // The namers of a configuration: defaults that hang on the surroundings, files, prefixes.
+import type { X509Certificate } from "node:crypto";
 import { parseEndpointLine, readHost } from "../naming/endpoint-line.ts";
 import { parsePath, printPath } from "../naming/path.ts";
 import { PathMatcher, PathTemplate } from "../naming/path-matcher.ts";
 import { canonicalPath } from "./canonical-path.ts";
 import { DEFAULTS, seconds } from "./defaults.ts";
+import { IdentityReader } from "./identities.ts";
 import type {
   EtcdNamerConfig,
   K8sNamerConfig,
@@ -30,11 +32,13 @@ export class NamerCompiler {
   readonly #around: Surroundings;
   readonly #problems: ProblemList;
   readonly #files: PemFiles;
+  readonly #identities: IdentityReader;
 
   constructor(around: Surroundings, files: PemFiles, problems: ProblemList) {
     this.#around = around;
     this.#problems = problems;
     this.#files = files;
+    this.#identities = new IdentityReader(files, problems);
   }
 
   namers(list: readonly FileNamer[], path: ConfigPath): readonly NamerConfig[] {
@@ -70,14 +74,15 @@ export class NamerCompiler {
   tls(tls: FileHttpTls | undefined, path: ConfigPath): NamerTlsConfig | undefined {
     if (tls === undefined) return undefined;
     const { disableValidation, commonName, trustCertsBundle, clientAuth } = tls;
+    const at = [...path, "trustCertsBundle"];
     const trusted =
       trustCertsBundle === undefined
         ? undefined
-        : this.#files.authorities(trustCertsBundle, [...path, "trustCertsBundle"]);
+        : this.#files.unit(at, () => pemOf(this.#files.authorities(trustCertsBundle, at)));
     return {
       disableValidation,
       commonName,
-      trustPem: trusted?.map((certificate) => certificate.toString()).join(""),
+      trustPem: trusted,
       clientAuth: clientAuth && this.#clientAuth(clientAuth, [...path, "clientAuth"]),
     };
   }
@@ -197,19 +202,27 @@ export class NamerCompiler {
     { certPath, keyPath }: NonNullable<FileHttpTls["clientAuth"]>,
     path: ConfigPath,
   ): NamerTlsConfig["clientAuth"] {
-    const certificates = this.#files.certificates(certPath, [...path, "certPath"]);
-    const key = this.#files.privateKey(keyPath, [...path, "keyPath"]);
-    const [leaf] = certificates ?? [];
-    if (certificates === undefined || key === undefined || leaf === undefined) return undefined;
-    if (!leaf.checkPrivateKey(key)) {
-      const reason = `it does not belong to the certificate in ${certPath}`;
-      this.#problems.error([...path, "keyPath"], `${keyPath}: ${reason}`);
-    }
-    return {
-      certPem: certificates.map((certificate) => certificate.toString()).join(""),
-      keyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
+    const places = {
+      certs: () => [...path, "certPath"],
+      privateKey: [...path, "keyPath"],
+      passphraseFile: path,
+      whole: path,
     };
+    return this.#files.unit(path, () => {
+      const read = this.#identities.read(
+        { certs: [certPath], privateKey: keyPath },
+        places,
+        "client",
+      );
+      if (read === undefined) return undefined;
+      const { certificateChainPem: certPem, privateKeyPem: keyPem } = read.pair;
+      return { certPem, keyPem };
+    });
   }
+}
+
+function pemOf(certificates: readonly X509Certificate[]): string {
+  return certificates.map((certificate) => certificate.toString()).join("");
 }
 
 function endpointOf(endpoint: FileNames[string][number]): readonly HostEndpoint[] {

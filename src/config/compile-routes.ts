@@ -1,6 +1,7 @@
 // Routing of servers, from its keys: one spelling for all, and what does not go together.
 import { formatCidr, parseCidr } from "../lib/cidr.ts";
 import { canonicalPath } from "./canonical-path.ts";
+import { DEFAULTS, seconds } from "./defaults.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
 import { unreachable } from "./route-coverage.ts";
 import type {
@@ -11,7 +12,9 @@ import type {
   RouteTarget,
   RoutingConfig,
 } from "./route-types.ts";
-import type { FileServer } from "./schema.ts";
+import { templatesOf } from "./route-paths.ts";
+import type { FileRouter, FileServer } from "./schema.ts";
+import type { BindingCacheConfig, ServerConfig } from "./types.ts";
 import { type FileOtherwise, type FileRoute, hasCaptures } from "./schema-routes.ts";
 
 const RESET: OtherwiseTarget = { kind: "end", how: "reset" };
@@ -42,6 +45,22 @@ export function routing(
 /** A path as everything else writes it; templates in their canonical form too. */
 export function routedName(dstName: string): string {
   return hasCaptures(dstName) ? dstName.replace(/\/+$/, "") : canonicalPath(dstName);
+}
+
+/** Of a router; undefined where its connections bring up no names. */
+export function bindingCache(
+  cache: FileRouter["bindingCache"],
+  servers: readonly Pick<ServerConfig, "dstName" | "routing">[],
+  path: ConfigPath,
+  problems: ProblemList,
+): BindingCacheConfig | undefined {
+  if (!servers.some((server) => templatesOf(server).length > 0)) {
+    const message = "no path of this router has {sni} or {alpn} in it, so this has no effect";
+    if (cache !== undefined) problems.warning([...path, "bindingCache"], message);
+    return undefined;
+  }
+  const { paths, idleTtlSecs } = cache ?? DEFAULTS.bindingCache;
+  return { paths, idleTtlMs: seconds(idleTtlSecs) };
 }
 
 function compileRoute(route: FileRoute, path: ConfigPath, problems: ProblemList): RouteConfig {
@@ -215,5 +234,5 @@ class Checker {
 function asksForCertificates(tls: FileServer["tls"]): boolean {
   if (tls === undefined) return false;
   const asks = (keys: object): boolean => "clientAuth" in keys && keys.clientAuth !== undefined;
-  return asks(tls) || Object.values(tls.identities).some((identity: object) => asks(identity));
+  return asks(tls) || Object.values(tls.identities).some((identity) => asks(identity));
 }

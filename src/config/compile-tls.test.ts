@@ -58,11 +58,11 @@ describe("tls of a server", () => {
       "{defaultIdentity: {certs: [web.pem, ../../pki/ca.pem], privateKey: web-sec1.key}}",
     );
     const tls = configFrom(text, FILES).routers[0]?.servers[0]?.tls;
-    const chain = tls?.defaultIdentity?.certificateChainPem ?? "";
+    const chain = tls?.defaultIdentity?.pairs[0]?.certificateChainPem ?? "";
     expect(chain.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
     const leaf = new X509Certificate(chain);
     expect(leaf.subject).toBe("CN=web.example.com");
-    const key = createPrivateKey(tls?.defaultIdentity?.privateKeyPem ?? "");
+    const key = createPrivateKey(tls?.defaultIdentity?.pairs[0]?.privateKeyPem ?? "");
     expect(leaf.checkPrivateKey(key)).toBe(true);
     expect(tls).toMatchObject({ alpnProtocols: [], identities: [], handshakeTimeoutMs: 10_000 });
   });
@@ -85,7 +85,7 @@ describe("tls of a server", () => {
 
   test("needs an identity", () => {
     expect(problemsIn(withServerTls("{}"), FILES)).toEqual([
-      `l5d.yml:${TLS_LINE}:10: error: ${AT}: TLS needs an identity: give defaultIdentity or identities`,
+      `l5d.yml:${TLS_LINE}:10: error: ${AT}: TLS needs an identity: give defaultIdentity, identities or directories`,
     ]);
   });
 
@@ -100,7 +100,7 @@ describe("tls of a server", () => {
       "web.pem",
       "web-encrypted.key",
       "privateKey",
-      "web-encrypted.key: the private key in it is encrypted; decrypt it with: openssl pkey",
+      "web-encrypted.key: the private key in it is encrypted; name the file of its passphrase with passphraseFile",
     ],
     [
       "web.pem",
@@ -127,11 +127,11 @@ describe("tls of a server", () => {
       new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
     const identities = `
       identities:
-        a.example.com: {certs: [expired.pem], privateKey: expired.key}
-        b.example.com: {certs: [future.pem], privateKey: future.key}`;
+        old.example.com: {certs: [expired.pem], privateKey: expired.key}
+        new.example.com: {certs: [future.pem], privateKey: future.key}`;
     expect(problemsIn(withServerTls(identities), FILES)).toEqual([
-      `l5d.yml:10:33: warning: ${AT}.identities["a.example.com"].certs[0]: expired.pem: the certificate of CN=old.example.com expired on ${day(-2)}`,
-      `l5d.yml:11:33: warning: ${AT}.identities["b.example.com"].certs[0]: future.pem: the certificate of CN=new.example.com is valid from ${day(5)} only`,
+      `l5d.yml:10:35: warning: ${AT}.identities["old.example.com"].certs[0]: expired.pem: the certificate of CN=old.example.com expired on ${day(-2)}`,
+      `l5d.yml:11:35: warning: ${AT}.identities["new.example.com"].certs[0]: future.pem: the certificate of CN=new.example.com is valid from ${day(5)} only`,
     ]);
   });
 
@@ -151,9 +151,11 @@ describe("tls of a server", () => {
 
   test("refuses one name in two spellings", () => {
     const identity = "{certs: [web.pem], privateKey: web.key}";
-    const text = withServerTls(`{identities: {a.com: ${identity}, A.com: ${identity}}}`);
+    const text = withServerTls(
+      `{identities: {web.example.com: ${identity}, Web.example.com: ${identity}}}`,
+    );
     expect(problemsIn(text, FILES)[0]).toEndWith(
-      'identities["A.com"]: this name is there twice; case does not count',
+      'identities["Web.example.com"]: this name is there twice; case does not count',
     );
   });
 });

@@ -26,6 +26,7 @@ describe("a configuration", () => {
       admin: { ip: "127.0.0.1", port: 9989, graceMs: 10_000, drainWindowMs: 5_000 },
       bufferSizeBytes: 16_384,
       reloadOnChange: false,
+      followCertificates: true,
       workers: 1,
       namers: [],
       routers: [

@@ -10,7 +10,7 @@ import { TlsCompiler } from "./compile-tls.ts";
 import { checkAcross } from "./cross-checks.ts";
 import { limit, seconds } from "./defaults.ts";
 import { retryBudgetOf } from "./compile-retries.ts";
-import { routedName, routing } from "./compile-routes.ts";
+import { bindingCache, routedName, routing } from "./compile-routes.ts";
 import { drain, drainWindowMs, socketOptions } from "./compile-sessions.ts";
 import { clientProxyProtocol, serverProxyProtocol } from "./compile-proxy-protocol.ts";
 import type { NamerConfig } from "./namer-types.ts";
@@ -46,6 +46,7 @@ export function compile(file: File, around: Surroundings, problems: ProblemList)
     workers: file.workers === "auto" ? around.cores : file.workers,
     ...(file.overload && { overload: overloadConfig(file.overload) }),
     reloadOnChange: file.reloadOnChange,
+    followCertificates: file.followCertificates,
   };
   checkAcross(config, problems);
   return config;
@@ -72,13 +73,16 @@ class Compiler {
   }
 
   router(router: FileRouter, path: ConfigPath): RouterConfig {
+    const servers = router.servers.map((server, index) =>
+      this.#server(server, [...path, "servers", index]),
+    );
+    const cache = bindingCache(router.bindingCache, servers, path, this.#problems);
     return {
       label: router.label,
       interpreter: this.#interpreter(router, path),
-      servers: router.servers.map((server, index) =>
-        this.#server(server, [...path, "servers", index]),
-      ),
+      servers,
       client: router.client === undefined ? [] : this.#client(router.client, [...path, "client"]),
+      ...(cache && { bindingCache: cache }),
     };
   }
 

@@ -5,6 +5,7 @@ export const DEFAULTS = {
   bufferSizeBytes: 16_384,
   workers: 1,
   reloadOnChange: false,
+  followCertificates: true,
   admin: { ip: "127.0.0.1", port: 9989, metricsIntervalSecs: 60, graceSecs: 10 },
   namerd: { namespace: "default", periodSecs: 60, requestTimeoutMs: 10_000 },
   fs: { prefix: "/svc" },
@@ -36,6 +37,8 @@ export const DEFAULTS = {
     userTimeoutMs: 0,
   },
   drain: { windowSecs: 30, maxPerSec: 0, deadlineSecs: 300 },
+  // As in linkerd 1.x.
+  bindingCache: { paths: 1_000, idleTtlSecs: 600 },
   limits: { ipv4PrefixLength: 32, ipv6PrefixLength: 64 },
   passthrough: { helloTimeoutMs: 5_000 },
   serverTls: { handshakeTimeoutMs: 10_000 },

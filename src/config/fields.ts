@@ -1,4 +1,5 @@
 // The kinds of values a configuration is made of. Each says what it expects in words; issues.ts adds what stands there.
+import { parseNameRule } from "../lib/name-rule.ts";
 import { z } from "zod";
 import { canonicalIp } from "../lib/address.ts";
 import { formatCidr, parseCidr } from "../lib/cidr.ts";
@@ -89,7 +90,12 @@ export function rulePrefix() {
 
 /** The path of a PEM file. */
 export function pemFile() {
-  return checkedText("the path of a PEM file", (value) => {
+  return pathOfFile("the path of a PEM file");
+}
+
+/** The path of a file that holds, or may hold, what must not stand in the configuration itself. */
+export function pathOfFile(expected: string) {
+  return checkedText(expected, (value) => {
     if (value === "") return "";
     const isKeyItself = value.includes("-----") || value.includes("\n");
     return isKeyItself ? "put it in a file and name the file here" : undefined;
@@ -164,4 +170,12 @@ function urlComplaint(value: string): string | undefined {
   }
   if (url.search !== "" || url.hash !== "") return "it must not have a query or a fragment";
   return undefined;
+}
+
+/** A rule about names of certificates: see lib/name-rule.ts. */
+export function nameRule() {
+  return checkedText("a name such as DNS:web.example.com or spiffe://domain/path", (rule) => {
+    const parsed = parseNameRule(rule);
+    return parsed.ok ? undefined : parsed.reason;
+  });
 }

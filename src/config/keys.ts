@@ -52,7 +52,8 @@ function narrow(schema: JsonSchema, value: unknown): JsonSchema | undefined {
     const kind = childOf(value, "kind");
     return schema.oneOf.find((variant) => variant.properties?.["kind"]?.const === kind);
   }
-  return schema.anyOf?.find((variant) => variant.type === "object") ?? schema;
+  const type = Array.isArray(value) ? "array" : "object";
+  return schema.anyOf?.find((variant) => variant.type === type) ?? schema;
 }
 
 function collect(

@@ -3,7 +3,9 @@
 import { deserialize } from "bun:jsc";
 import { closeSync } from "node:fs";
 import type { LoadResult } from "./load-result.ts";
+import type { ReadAgain } from "./read-again.ts";
 
+const READ_AGAIN_WITHIN_MS = 60_000;
 const ROOT = `${import.meta.dir}/../..`;
 // The flags of bin/linkerd-tcp: nothing in the working directory counts.
 const FLAGS = [
@@ -35,8 +37,25 @@ export class ConfigLoaderError extends Error {
  * @throws {ConfigLoaderError} when the process fails. A wrong or missing file is a result, not an error.
  */
 export async function loadConfigInChild(path: string, withinMs?: number): Promise<LoadResult> {
-  const command = [process.execPath, ...FLAGS, `${import.meta.dir}/load-child.ts`, path];
-  const child = start(command, withinMs);
+  return (await runChild("load-child.ts", [path], "inherit", withinMs)) as LoadResult;
+}
+
+/**
+ * Reads PEM files again: see read-again.ts.
+ * @throws {ConfigLoaderError} when the process fails, or takes too long.
+ */
+export async function readAgainInChild(again: Uint8Array): Promise<ReadAgain> {
+  return (await runChild("read-again-child.ts", [], again, READ_AGAIN_WITHIN_MS)) as ReadAgain;
+}
+
+async function runChild(
+  entry: string,
+  args: readonly string[],
+  stdin: "inherit" | Uint8Array,
+  withinMs: number | undefined,
+): Promise<unknown> {
+  const command = [process.execPath, ...FLAGS, `${import.meta.dir}/${entry}`, ...args];
+  const child = start(command, stdin, withinMs);
   const [answer, complaint] = await Promise.all([child.stdout.bytes(), child.stderr.text()]);
   const exitCode = await child.exited;
   const [, , , lifeline] = child.stdio;
@@ -47,7 +66,7 @@ export async function loadConfigInChild(path: string, withinMs?: number): Promis
     throw new ConfigLoaderError(undefined, false, tooLong(withinMs));
   if (exitCode !== 0) throw new ConfigLoaderError(`exit code ${exitCode}: ${complaint}`);
   try {
-    return deserialize(answer.buffer) as LoadResult;
+    return deserialize(answer.buffer);
   } catch (error) {
     throw new ConfigLoaderError(error);
   }
@@ -60,12 +79,12 @@ function tooLong(withinMs: number): string {
   );
 }
 
-function start(command: string[], withinMs: number | undefined) {
+function start(command: string[], stdin: "inherit" | Uint8Array, withinMs: number | undefined) {
   try {
     // The last pipe carries nothing: it closes with this process, and the child, which may be waiting for a file, ends
     // too.
     return Bun.spawn(command, {
-      stdio: ["inherit", "pipe", "pipe", "pipe"],
+      stdio: [stdin, "pipe", "pipe", "pipe"],
       ...(withinMs === undefined ? {} : { timeout: withinMs, killSignal: TOO_LONG }),
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 // What loading a configuration comes to. Free of the libraries that loading needs, as the running proxy imports it.
 import type { FileStamp } from "../lib/file-stamp.ts";
+import type { CertificateFacts } from "./material.ts";
 import type { Problem } from "./problems.ts";
 import type { Config } from "./types.ts";
 
@@ -9,6 +10,17 @@ export interface LoadTrace {
   readonly files?: readonly FileStamp[];
   /** Equal for configurations that say the same, the contents of certificates and keys included. */
   readonly fingerprint?: string;
+  /** What comes from PEM files; missing where no such file is named. */
+  readonly material?: LoadedMaterial;
+}
+
+/** What a configuration took from PEM files, for whoever follows them. */
+export interface LoadedMaterial {
+  /** The files, and directories of files, as they were before. */
+  readonly files: readonly FileStamp[];
+  readonly certificates: readonly CertificateFacts[];
+  /** For `readAgain` alone: the text that the configuration is of, and what it took. Holds private keys. */
+  readonly again: Uint8Array;
 }
 
 /** The result of loading a `C`: the proxy's configuration, or namerd's. */

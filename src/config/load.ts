@@ -1,6 +1,6 @@
 // Loads a configuration: bytes, text, document, file, Config. Needs the schema and YAML libraries, which cost 7 MB of
 // memory for good, so the running proxy goes through load-in-child.ts.
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, extname, resolve } from "node:path";
 import { fileStamp } from "../lib/file-stamp.ts";
@@ -8,10 +8,12 @@ import { systemClock } from "../lib/clock.ts";
 import { systemRoots } from "../lib/system-roots.ts";
 import { compile } from "./compile.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { type LoadResult, STDIN } from "./load-result.ts";
+import { Material } from "./material.ts";
+import { materialTrace, type Reading } from "./material-trace.ts";
+import { type LoadResult, type LoadTrace, STDIN } from "./load-result.ts";
 import { decodeUtf8, parseConfig } from "./parse.ts";
 import { type Problem, redact } from "./problems.ts";
-import { NamedFiles, readBounded } from "./read-file.ts";
+import { isDirectory, NamedFiles, readBounded } from "./read-file.ts";
 import { type Surroundings, whyUnreadable } from "./surroundings.ts";
 
 /**
@@ -19,18 +21,26 @@ import { type Surroundings, whyUnreadable } from "./surroundings.ts";
  * from its own directory, for standard input from the working directory. Never rejects.
  */
 export async function loadConfig(path: string, stdin?: Uint8Array): Promise<LoadResult> {
-  return await loadFile(path, stdin, loadText, hintForName);
+  return await loadFile(path, stdin, loadText, { hint: hintForName, trace: materialTrace });
 }
 
 /** Makes a configuration of a text that was read from `name`. */
 export type LoadText<C> = (text: string, name: string, around: Surroundings) => LoadResult<C>;
 
-/** As `loadConfig`, for a file of any kind. `hint` is a clause about a path where nothing is, or empty. */
+/** What is peculiar to files of one kind. */
+interface FileKind<C> {
+  /** A clause about a path where nothing is, or empty. */
+  readonly hint: (path: string) => string;
+  /** What of a reading is kept beside the configuration. */
+  readonly trace: (config: C, reading: Reading) => LoadTrace;
+}
+
+/** As `loadConfig`, for a file of any kind. */
 export async function loadFile<C>(
   path: string,
   stdin: Uint8Array | undefined,
   load: LoadText<C>,
-  hint: (path: string) => string = () => "",
+  { hint, trace }: FileKind<C> = { hint: () => "", trace: () => ({}) },
 ): Promise<LoadResult<C>> {
   const isStdin = path === STDIN;
   const name = isStdin ? "<stdin>" : path;
@@ -49,11 +59,16 @@ export async function loadFile<C>(
     return { ...unreadable(name, "it is not text in UTF-8"), files: own };
   }
   // "-" lies in the working directory, as far as paths go.
+  const baseDir = dirname(resolve(path));
   const files = new NamedFiles();
-  const around = surroundings(dirname(resolve(path)), files);
   for (;;) {
-    const result = load(text, name, around);
-    if (!(await files.readMissing())) return { ...result, files: [...own, ...files.stamps] };
+    const material = new Material(systemClock.wallTime(), (file) => files.stampOf(file));
+    const result = load(text, name, surroundingsOf(baseDir, files, material));
+    if (await files.readMissing()) continue;
+    const stamps = [...own, ...files.stamps];
+    if (!result.ok) return { ...result, files: stamps };
+    const reading = { text, name, baseDir, material, files };
+    return { ...result, files: stamps, ...trace(result.config, reading) };
   }
 }
 
@@ -69,24 +84,23 @@ export function loadText(text: string, name: string, around: Surroundings): Load
   return { ok: true, config, source, warnings: found, fingerprint: fingerprintOf(config) };
 }
 
-function surroundings(baseDir: string, files: NamedFiles): Surroundings {
+/** The world of this process, for paths that start from `baseDir`. */
+export function surroundingsOf(
+  baseDir: string,
+  files: NamedFiles,
+  material: Material,
+): Surroundings {
   return {
     baseDir,
     readFile: (path) => files.read(path),
+    listFolder: (path) => files.list(path),
     isDirectory,
+    material,
     systemRoots,
     environment: (name) => Bun.env[name] || undefined,
     cores: availableParallelism(),
     nowMs: systemClock.wallTime(),
   };
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
 }
 
 function unreadable(file: string, message: string): LoadResult<never> {

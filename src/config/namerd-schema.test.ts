@@ -10,6 +10,7 @@ function load(text: string): LoadResult<NamerdConfig> {
   return loadNamerdText(text, "namerd.yml", {
     baseDir: "/etc/namerd",
     readFile: () => "",
+    listFolder: () => [],
     isDirectory: (path) => path === "/etc/namerd/disco",
     environment: () => undefined,
     systemRoots: () => undefined,

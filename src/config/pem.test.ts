@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { issue, makeCa } from "../../test/support/certs.ts";
-import { readCertificates, readPrivateKey } from "./pem.ts";
+import { readCertificates } from "./pem.ts";
+import { readPrivateKey } from "./pem-key.ts";
 
 const ca = await makeCa();
 const ec = await issue(ca, { names: ["web.example.com"] });
@@ -42,7 +43,7 @@ describe("readPrivateKey()", () => {
     ["an RSA key as PKCS#1", rsa.traditionalKeyPem, "rsa"],
   ])("reads %s", (_, text, type) => {
     const result = readPrivateKey(text);
-    expect(result.ok ? String(result.value.asymmetricKeyType) : result.problem).toBe(type);
+    expect(result.ok ? String(result.value.key.asymmetricKeyType) : result.problem).toBe(type);
   });
 
   test("passes over the parameters and certificates that stand beside a key", () => {
@@ -52,7 +53,8 @@ describe("readPrivateKey()", () => {
     expect(result.ok).toBe(true);
   });
 
-  const encrypted = "the private key in it is encrypted; decrypt it with: openssl pkey";
+  const encrypted =
+    "the private key in it is encrypted; name the file of its passphrase with passphraseFile";
   const oldEncrypted = rsa.traditionalKeyPem.replace(
     "KEY-----\n",
     "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n",

@@ -31,7 +31,7 @@ export class ProblemList {
   readonly #file: string;
   readonly #locate: Locate;
   /** By what is printed: one value may break two rules with the same words, not whole and too small. */
-  readonly #problems = new Map<string, Problem>();
+  #problems = new Map<string, Problem>();
   #original: ((path: ConfigPath) => ConfigPath) | undefined;
 
   constructor(file: string, locate: Locate) {
@@ -65,6 +65,22 @@ export class ProblemList {
    */
   followPruning(original: (path: ConfigPath) => ConfigPath): void {
     this.#original = original;
+  }
+
+  /** Runs `run`, and answers what it notes instead of noting it: see `adopt`. */
+  aside<Value>(run: () => Value): { readonly value: Value; readonly noted: readonly Problem[] } {
+    const before = this.#problems;
+    this.#problems = new Map();
+    try {
+      return { value: run(), noted: [...this.#problems.values()] };
+    } finally {
+      this.#problems = before;
+    }
+  }
+
+  /** Notes what was noted aside. */
+  adopt(noted: readonly Problem[]): void {
+    for (const problem of noted) this.#problems.set(formatProblem(problem), problem);
   }
 
   get hasErrors(): boolean {

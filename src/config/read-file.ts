@@ -1,7 +1,9 @@
 // Reads the files of a configuration: a bounded part of each, and without holding up the thread where it may take time.
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
 import { type FileStamp, fileStamp } from "../lib/file-stamp.ts";
+import type { FolderEntry } from "./surroundings.ts";
 
 /** Longer files are no configuration and no certificate; 700,000 endpoints fit. */
 export const MAX_FILE_BYTES = 16 * 1024 * 1024;
@@ -22,13 +24,19 @@ export async function readBounded(path: string | 0): Promise<Uint8Array> {
  * and devices, are not read at first: `readMissing` does, and then everything is to be read once more.
  */
 export class NamedFiles {
+  /** Whether what may keep a reader waiting is read in the end. */
+  readonly #waits: boolean;
   readonly #missing = new Set<string>();
   readonly #stamps = new Map<string, FileStamp>();
   readonly #read = new Map<string, { readonly text: string } | { readonly error: unknown }>();
 
+  constructor(waits = true) {
+    this.#waits = waits;
+  }
+
   /** The text of a file. Throws what `readBounded` rejects with, and something or other for one that is not read yet. */
   read(path: string): string {
-    if (!this.#stamps.has(path)) this.#stamps.set(path, fileStamp(path));
+    this.stampOf(path);
     const known = this.#read.get(path);
     if (known !== undefined) {
       if ("error" in known) throw known.error;
@@ -39,13 +47,29 @@ export class NamedFiles {
       return readFileSync(path, "utf8");
     }
     if (stat.isFile()) throw tooBig();
+    if (!this.#waits) throw Object.assign(new Error("not read again"), { code: "ENOTAGAIN" });
     this.#missing.add(path);
     throw new Error("not read yet");
+  }
+
+  /** What a folder holds, links followed. Throws what `node:fs` throws. */
+  list(path: string): readonly FolderEntry[] {
+    this.stampOf(path);
+    return readdirSync(path)
+      .toSorted()
+      .map((name) => ({ name, isFolder: isDirectory(join(path, name)) }));
   }
 
   /** All files that were asked for, as they were before they were read. */
   get stamps(): readonly FileStamp[] {
     return [...this.#stamps.values()];
+  }
+
+  /** How a file was when it was asked for first. */
+  stampOf(path: string): FileStamp {
+    const known = this.#stamps.get(path) ?? fileStamp(path);
+    this.#stamps.set(path, known);
+    return known;
   }
 
   /** Reads the files that were asked for in vain. False when there are none. */
@@ -60,6 +84,15 @@ export class NamedFiles {
     const hasRead = this.#missing.size > 0;
     this.#missing.clear();
     return hasRead;
+  }
+}
+
+/** Whether there is a directory, links followed. */
+export function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

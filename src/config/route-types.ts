@@ -21,7 +21,7 @@ export interface RouteMatch {
   /** Lower case, exact or `*.example.com` for one label. */
   readonly sni?: readonly string[];
   readonly alpn?: readonly string[];
-  /** As lib/san-pattern.ts reads them. */
+  /** As lib/name-rule.ts reads them. */
   readonly clientSan?: readonly string[];
   /** Blocks of addresses. */
   readonly source?: readonly string[];
@@ -40,14 +40,7 @@ export interface RouteEnd {
 }
 
 /** What there is no route for: a closed list, the label values of l5d_srv_otherwise_total. */
-export const ROUTE_CASES = [
-  "not_tls",
-  "malformed_hello",
-  "no_server_name",
-  "no_route",
-  "silent",
-] as const;
-export type RouteCase = (typeof ROUTE_CASES)[number];
+export type RouteCase = "not_tls" | "malformed_hello" | "no_server_name" | "no_route" | "silent";
 
 /** A path, or an end. */
 export type OtherwiseTarget = Exclude<RouteTarget, { kind: "template" }>;

@@ -74,6 +74,26 @@ describe("routing of a server", () => {
   });
 });
 
+describe("names that connections bring up", () => {
+  const router = (keys: string, cache: string) =>
+    configFrom(file(keys).replace("    client", `    ${cache}\n    client`)).routers[0];
+
+  test("are bounded as linkerd does, and as the file says", () => {
+    const names = `${PASS}, dstName: "/svc/{sni}"`;
+    expect(router(names, "")?.bindingCache).toEqual({ paths: 1_000, idleTtlMs: 600_000 });
+    const cache = "bindingCache: {paths: 5, idleTtlSecs: 1}";
+    expect(router(names, cache)?.bindingCache).toEqual({ paths: 5, idleTtlMs: 1_000 });
+    expect(router(`${PASS}, dstName: /svc/a`, "")?.bindingCache).toBeUndefined();
+  });
+
+  test("have no bounds where there are none", () => {
+    const text = file("dstName: /svc/a").replace("    client", "    bindingCache: {}\n    client");
+    expect(problemsIn(text)).toEqual([
+      expect.stringContaining("no path of this router has {sni} or {alpn} in it"),
+    ]);
+  });
+});
+
 describe("routing is refused", () => {
   const rule = (text: string) => `${PASS}, routes: [${text}]`;
 
@@ -95,7 +115,7 @@ describe("routing is refused", () => {
     ],
     [
       rule('{match: {clientSan: ["a b"]}, dstName: /svc/a}'),
-      "expected a name such as spiffe://td/ns/*",
+      "expected a name such as DNS:web.example.com or spiffe://domain/path",
     ],
     [rule("{match: {sni: [a.x]}}"), "expected one of dstName and answer, found none"],
     [

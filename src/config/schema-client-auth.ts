@@ -2,7 +2,6 @@
 // See schema-tls.ts.
 import { z } from "zod";
 import { canonicalIp } from "../lib/address.ts";
-import { parseNameRule } from "../lib/name-rule.ts";
 import { readHost } from "../naming/endpoint-line.ts";
 import * as field from "./fields.ts";
 import { namesIn } from "./rule-prefix.ts";
@@ -33,13 +32,7 @@ const crls = z
   );
 
 const allow = z
-  .array(
-    field.checkedText("a name such as DNS:web.example.com or spiffe://domain/path", (text) => {
-      const parsed = parseNameRule(text);
-      return parsed.ok ? undefined : parsed.reason;
-    }),
-    { error: "a list of names" },
-  )
+  .array(field.nameRule(), { error: "a list of names" })
   .min(1, { error: "a list of at least one name" })
   .optional()
   .describe(

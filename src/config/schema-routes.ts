@@ -1,6 +1,6 @@
 // The keys about where a server's connections go: `routes`, `otherwise`, `passthrough`. See schema.ts.
 import { z } from "zod";
-import { parseSanPattern } from "../lib/san-pattern.ts";
+
 import { PathTemplate } from "../naming/path-matcher.ts";
 import { parsePath } from "../naming/path.ts";
 import { readHost } from "../naming/endpoint-line.ts";
@@ -12,6 +12,27 @@ const OBJECT = { error: "an object" };
 /** What a template may be filled with. */
 const CAPTURES = ["sni", "alpn"];
 const ENDS = ["close", "reset"];
+
+/** How many names connections may bring up, and how long those stay. */
+export const bindingCache = z
+  .strictObject(
+    {
+      paths: field
+        .whole("a whole number from 1 to 100000", 1, 100_000)
+        .default(DEFAULTS.bindingCache.paths)
+        .describe(
+          "Names that are followed at a time. At the limit one goes that no connection uses; where all are in use, connections for others are refused.",
+        ),
+      idleTtlSecs: field
+        .duration("seconds", 1)
+        .default(DEFAULTS.bindingCache.idleTtlSecs)
+        .describe(
+          "How long a name is followed that no connection uses. One that leads nowhere goes after 10 seconds.",
+        ),
+    },
+    OBJECT,
+  )
+  .describe("Names that clients bring up, by a path such as `/svc/{sni}`.");
 
 /** A path that may have `{sni}` and `{alpn}` in it. */
 export function routedPath() {
@@ -79,13 +100,8 @@ const match = z
       alpn: list("protocol names", protocol).describe(
         "Application protocols: with `tls` the one that was agreed upon, with `passthrough` any that the client offers.",
       ),
-      clientSan: list(
-        "patterns of names",
-        field.checkedText("a name such as spiffe://td/ns/* or DNS:*.example.com", (value) =>
-          parseSanPattern(value) === undefined ? "" : undefined,
-        ),
-      ).describe(
-        "Names of the client's certificate, of the kinds DNS, URI, IP and email: `*` is one label, or one segment of a URI, `**` at the end of a URI any rest. With `tls.clientAuth`.",
+      clientSan: list("patterns of names", field.nameRule()).describe(
+        "Names (SAN) of the client's certificate, written as in `clientAuth.allow`. With `tls.clientAuth`.",
       ),
       source: list("blocks of addresses", field.cidr()).describe(
         "Blocks that the client's address is in, as a PROXY header tells it where there is one.",

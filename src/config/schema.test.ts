@@ -227,7 +227,7 @@ describe("unknown keys", () => {
     ["routrs", 'unknown key; did you mean "routers"?'],
     [
       "banana",
-      "unknown key; the keys here are $schema, admin, namers, routers, bufferSizeBytes, workers, overload, reloadOnChange",
+      "unknown key; the keys here are $schema, admin, namers, routers, bufferSizeBytes, workers, overload, followCertificates, reloadOnChange",
     ],
     ["bufferSize", "unknown key; it is called bufferSizeBytes now"],
     ["periodSecs", "unknown key; it belongs in routers[].interpreter of kind io.l5d.namerd.http"],
@@ -241,7 +241,7 @@ describe("unknown keys", () => {
     ],
     [
       "__proto__x",
-      "unknown key; the keys here are $schema, admin, namers, routers, bufferSizeBytes, workers, overload, reloadOnChange",
+      "unknown key; the keys here are $schema, admin, namers, routers, bufferSizeBytes, workers, overload, followCertificates, reloadOnChange",
     ],
   ])("%s: %s", (path, message) =>
     expect(problemWith(path, 1)).toBe(`${printed(path)}: ${message}`),

@@ -9,7 +9,7 @@ import { limits, overload } from "./schema-limits.ts";
 import { namers } from "./schema-namers.ts";
 import { socketOptions } from "./schema-sessions.ts";
 import { serverProxyProtocol } from "./schema-proxy-protocol.ts";
-import { otherwise, passthrough, routedPath, routes } from "./schema-routes.ts";
+import { bindingCache, otherwise, passthrough, routedPath, routes } from "./schema-routes.ts";
 import { serverTls } from "./schema-tls.ts";
 
 const OBJECT = { error: "an object" };
@@ -110,6 +110,7 @@ const router = z.strictObject(
     interpreter,
     servers: z.array(server, LIST).describe("Where the router accepts connections."),
     client,
+    bindingCache: bindingCache.optional(),
   },
   OBJECT,
 );
@@ -140,6 +141,12 @@ export const fileSchema = z
         .default(DEFAULTS.workers)
         .describe("Threads that serve connections; `auto` for one a core."),
       overload: overload.optional(),
+      followCertificates: z
+        .boolean({ error: "true or false" })
+        .default(DEFAULTS.followCertificates)
+        .describe(
+          "New connections see what changes in the PEM files that the file names, without a reload.",
+        ),
       reloadOnChange: z
         .boolean({ error: "true or false" })
         .default(DEFAULTS.reloadOnChange)

@@ -14,6 +14,8 @@ export interface ServerTlsConfig {
   readonly alpnMismatch?: "refuse" | undefined;
   /** Undefined: 1.2. */
   readonly minVersion?: TlsMinVersion | undefined;
+  /** Clients that end without close_notify are taken to be cut off; undefined: they end in good order. */
+  readonly closeNotify?: "required" | undefined;
   /** Undefined: clients are not asked for certificates. */
   readonly clientAuth?: ClientAuthConfig | undefined;
 }
@@ -41,8 +43,13 @@ export interface NamedIdentity {
   readonly clientAuth?: ClientAuthConfig | "none" | undefined;
 }
 
-/** A certificate chain with its key, read from files. */
+/** What a server shows for a name: at least one pair, and at most one of each type of key. */
 export interface IdentityConfig {
+  readonly pairs: readonly KeyPairConfig[];
+}
+
+/** A certificate chain with its key, read from files. */
+export interface KeyPairConfig {
   /** PEM, leaf first. */
   readonly certificateChainPem: string;
   /** PEM, not encrypted. */
@@ -63,4 +70,6 @@ export interface ClientTlsConfig {
   readonly alpnProtocols?: readonly string[] | undefined;
   /** Undefined: 1.2. */
   readonly minVersion?: TlsMinVersion | undefined;
+  /** As ServerTlsConfig has it, for endpoints. */
+  readonly closeNotify?: "required" | undefined;
 }

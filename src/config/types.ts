@@ -19,6 +19,8 @@ export interface Config {
   readonly workers: number;
   /** Whether a change of the file, or of a PEM file that it names, reloads it. */
   readonly reloadOnChange: boolean;
+  /** Whether PEM files that change take effect by themselves. */
+  readonly followCertificates: boolean;
   /** Undefined: nothing is ever shed. */
   readonly overload?: OverloadConfig | undefined;
 }
@@ -49,6 +51,16 @@ export interface RouterConfig {
   readonly interpreter: InterpreterConfig;
   readonly servers: readonly ServerConfig[];
   readonly client: ClientConfig;
+  /** Undefined where connections bring up no names. */
+  readonly bindingCache?: BindingCacheConfig | undefined;
+}
+
+/** Of the names that connections bring up. */
+export interface BindingCacheConfig {
+  /** At a time. */
+  readonly paths: number;
+  /** How long one that leads somewhere is followed while no session uses it. */
+  readonly idleTtlMs: number;
 }
 
 export type InterpreterConfig = DefaultInterpreterConfig | NamerdConfig | FsConfig | StaticConfig;

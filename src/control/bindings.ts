@@ -8,7 +8,7 @@ import type { WeightedAddress } from "../naming/resolution.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Registry } from "../telemetry/registry.ts";
 import { NameMetrics } from "./name-metrics.ts";
-import { type KeptReason, Names, type NameState } from "./names.ts";
+import { type Absence, type KeptReason, Names, type NameState } from "./names.ts";
 
 /**
  * How long a new binding waits: for branches whose endpoints are not known yet, before it counts without them; and where
@@ -75,8 +75,8 @@ export class Bindings {
   }
 
   /** Tells `observer` what `path` is bound to, now and whenever that changes. Returns what stops. */
-  follow(path: string, observer: BoundObserver): () => void {
-    const bound = new BoundPath(path, this.#parts, this.#names, observer);
+  follow(path: string, observer: BoundObserver, absence: Absence = "warn"): () => void {
+    const bound = new BoundPath(path, { ...this.#parts, absence }, this.#names, observer);
     this.#paths.add(bound);
     bound.start(this.#interpreter);
     return () => {
@@ -95,6 +95,8 @@ function resolverOf(interpreter: Interpreter): Resolver {
   return { watch: interpreter.addresses.bind(interpreter) };
 }
 
+type PathParts = BindingsParts & { readonly absence: Absence };
+
 /** A branch that is followed. */
 interface Followed {
   readonly stop: () => void;
@@ -110,7 +112,7 @@ const UNKNOWN: NameState = {
 /** One destination, followed until `stop`. */
 class BoundPath {
   readonly #path: string;
-  readonly #parts: BindingsParts;
+  readonly #parts: PathParts;
   readonly #names: Names;
   readonly #observer: BoundObserver;
   #abort = new AbortController();
@@ -127,7 +129,7 @@ class BoundPath {
   #applying = false;
   readonly #logPace: Pace;
 
-  constructor(path: string, parts: BindingsParts, names: Names, observer: BoundObserver) {
+  constructor(path: string, parts: PathParts, names: Names, observer: BoundObserver) {
     this.#path = path;
     this.#parts = parts;
     this.#names = names;
@@ -221,10 +223,11 @@ class BoundPath {
     if (this.#followed.has(id)) return this.#names.renew(id);
     const followed: Followed = { stop: () => stop(), name: UNKNOWN };
     this.#followed.set(id, followed);
-    const stop = this.#names.follow(id, (name) => {
+    const take = (name: NameState): void => {
       followed.name = name;
       this.#apply();
-    });
+    };
+    const stop = this.#names.follow(id, take, this.#parts.absence);
   }
 
   /** Puts the next binding into effect when it is ready, and tells what is in effect. */
@@ -359,17 +362,17 @@ class BoundPath {
   }
 
   #log(binding: Binding): void {
-    const { log } = this.#parts;
+    const { log, absence } = this.#parts;
     const [only, ...others] = this.#branchesOf(binding);
     if (only?.id === this.#path && others.length === 0) return;
     if (binding.state === "failed") {
-      return log.warn("the name cannot be bound", () => ({
+      return log[absence]("the name cannot be bound", () => ({
         ...this.#labels,
         cause: binding.cause,
       }));
     }
     if (binding.state === "neg")
-      return log.warn("the name is bound to nothing", () => this.#labels);
+      return log[absence]("the name is bound to nothing", () => this.#labels);
     this.#logPace.offer(() => this.#logBound(log, binding));
   }
 

@@ -36,6 +36,9 @@ export interface NamesParts {
   readonly clock: Clock;
 }
 
+/** The level of lines that say that nothing stands behind a name: where clients make up names, that is no news. */
+export type Absence = "warn" | "debug";
+
 /** Ten lines of a name at once, then one a second. */
 const LOG_PACE = { spaceMs: 1_000, creditMs: 10_000 };
 
@@ -52,9 +55,9 @@ export class Names {
    * Tells `observer` what `path` stands for: now, and whenever that changes. The first to ask for a path starts its
    * watch, and the last to stop ends it. Returns what stops.
    */
-  follow(path: string, observer: NameObserver): () => void {
+  follow(path: string, observer: NameObserver, absence: Absence = "warn"): () => void {
     const known = this.#names.get(path);
-    const name = known ?? new Name(path, this.#parts);
+    const name = known ?? new Name(path, { ...this.#parts, absence });
     this.#names.set(path, name);
     this.renew(path);
     // Wrapped, so that the same function given twice counts twice.
@@ -89,7 +92,7 @@ export class Names {
 /** One name, followed until `stop`. */
 class Name {
   readonly #path: string;
-  readonly #parts: NamesParts;
+  readonly #parts: NamesParts & { readonly absence: Absence };
   readonly #metrics: NameMetrics;
   readonly #observers = new Set<NameObserver>();
   #abort = new AbortController();
@@ -101,7 +104,7 @@ class Name {
   /** What the next line about endpoints counts from; undefined when all is told. */
   #loggedBefore: Resolution | undefined;
 
-  constructor(path: string, parts: NamesParts) {
+  constructor(path: string, parts: NamesParts & { readonly absence: Absence }) {
     this.#path = path;
     this.#parts = parts;
     this.#metrics = new NameMetrics(parts.registry, path, parts.router);
@@ -180,14 +183,14 @@ class Name {
   }
 
   #logChange(before: Resolution, now: Resolution): void {
-    const { log } = this.#parts;
+    const { log, absence } = this.#parts;
     switch (now.state) {
       case "pending":
         return;
       case "neg":
-        return log.warn("the name does not exist", () => this.#labels);
+        return log[absence]("the name does not exist", () => this.#labels);
       case "failed":
-        return log.warn("the name cannot be resolved", () => ({
+        return log[absence]("the name cannot be resolved", () => ({
           ...this.#labels,
           cause: now.cause,
         }));

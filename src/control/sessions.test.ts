@@ -39,6 +39,7 @@ function row(id: string, rxBytes: number): SessionRow {
     rxBytes,
     txBytes: 0,
     tls: undefined,
+    endpointTls: undefined,
   };
 }
 

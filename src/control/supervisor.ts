@@ -12,6 +12,7 @@ import type {
   ToWorker,
   WorkerStart,
 } from "../wire/messages.ts";
+import type { DestinationUse, WantDestination } from "../wire/name-messages.ts";
 import type { EndingProgress, SessionList } from "../wire/session-messages.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -41,6 +42,8 @@ export interface SupervisorParts {
   readonly onDied: (worker: number) => void;
   /** A worker tells of its sessions. */
   readonly onSessions: (worker: number, message: EndingProgress | SessionList) => void;
+  /** A worker tells of names that connections bring up. */
+  readonly onNames?: (worker: number, message: WantDestination | DestinationUse) => void;
 }
 
 /** The order of the `confirm` that ends a replay; those of `confirm()` begin at 1. */
@@ -112,6 +115,11 @@ export class Supervisor {
   /** When a worker last said something; each answers a `confirm`. */
   get heardMs(): number {
     return this.#heardMs;
+  }
+
+  /** Tells one worker. One that starts later is told by `replay`. */
+  tell(index: number, message: ToWorker): void {
+    this.#slots[index]?.outbox?.push(message);
   }
 
   /** Tells every worker what `make` says for its index. */
@@ -211,6 +219,9 @@ export class Supervisor {
       case "ending":
       case "sessions":
         return this.#parts.onSessions(slot.index, message);
+      case "want-destination":
+      case "destination-use":
+        return this.#parts.onNames?.(slot.index, message);
       case "drained":
         slot.drained = true;
         return this.#checkDrained();

@@ -59,6 +59,11 @@ export class HealthChecks {
     this.#waitingGauge = parts.registry.gauge(HEALTH_METRICS.waiting);
   }
 
+  /** The same for settings that ask for the same checks. */
+  keyOf(health: HealthCheckConfig, client: CheckedConfig): string {
+    return planKey(health, client);
+  }
+
   /** Makes ready for checks with these settings. */
   async prepare(health: HealthCheckConfig, client: CheckedConfig): Promise<PreparedPlan> {
     const key = planKey(health, client);

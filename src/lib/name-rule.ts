@@ -51,6 +51,19 @@ export function parseNameRule(text: string): ParsedNameRule {
   }
 }
 
+/** Rules that were checked before. */
+export function parseNameRules(texts: readonly string[]): readonly NameRule[] {
+  return texts.flatMap((text) => {
+    const parsed = parseNameRule(text);
+    return parsed.ok ? [parsed.rule] : [];
+  });
+}
+
+/** Whether one of `names` fits one of the rules. */
+export function fitsAny(rules: readonly NameRule[], names: readonly CertificateName[]): boolean {
+  return names.some((name) => rules.some((rule) => fitsName(rule, name)));
+}
+
 /** Whether the name fits the rule. */
 export function fitsName(rule: NameRule, { kind, value }: CertificateName): boolean {
   if (rule.kind !== kind) return false;

@@ -18,6 +18,12 @@ export const CLOSE_REASONS = {
   client_left: close("The client left before an endpoint was in hand."),
   client_reset: failure("The client reset the connection; the endpoint saw a reset."),
   upstream_reset: failure("The endpoint reset the connection; the client saw a reset."),
+  client_truncated: failure(
+    "The client ended TLS without close_notify, which the server's closeNotify requires; the endpoint saw a reset.",
+  ),
+  upstream_truncated: failure(
+    "The endpoint ended TLS without close_notify, which closeNotify requires; the client saw a reset.",
+  ),
   proxy_header_invalid: failure(
     "No PROXY header came, or one that is not valid, from an address that must send one.",
   ),

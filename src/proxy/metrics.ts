@@ -1,10 +1,21 @@
 // The metrics of one server on one worker.
-import { ROUTE_CASES, type RouteCase } from "../config/route-types.ts";
+import type { RouteCase } from "../config/route-types.ts";
 import { SERVER_METRICS as DEFINED } from "../telemetry/catalogue/server.ts";
 import type { Counter, Gauge, Histogram, MetricDefinition } from "../telemetry/metrics.ts";
 import type { Registry } from "../telemetry/registry.ts";
+import { TlsCounters } from "../telemetry/tls-counters.ts";
+import { SERVER_TLS_METRICS } from "../telemetry/catalogue/tls.ts";
+import { TLS_FAILURES } from "../transport/tls-failure.ts";
 import { CLOSE_REASONS, type CloseReason } from "./close-reason.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
+
+const ROUTE_CASES: Readonly<Record<RouteCase, true>> = {
+  not_tls: true,
+  malformed_hello: true,
+  no_server_name: true,
+  no_route: true,
+  silent: true,
+};
 
 type ByCause = Readonly<Record<"timeout" | "other", Counter>>;
 
@@ -20,6 +31,7 @@ export class ServerMetrics {
   readonly duration: Histogram;
   handshake: Histogram | undefined;
   handshakeFailures: Counter | undefined;
+  tls: TlsCounters | undefined;
   proxyHeaders: Readonly<Record<ProxyHeader["command"], Counter>> | undefined;
   otherwise: Readonly<Record<RouteCase, Counter>> | undefined;
   readonly paused: Gauge;
@@ -81,6 +93,7 @@ export class ServerMetrics {
     if (tls) {
       this.handshake ??= this.#histogram(DEFINED.handshake);
       this.handshakeFailures ??= this.#counter(DEFINED.handshakeFailures);
+      this.tls ??= this.#tlsCounters();
     }
     if (readsHeaders) {
       this.proxyHeaders ??= {
@@ -94,6 +107,7 @@ export class ServerMetrics {
   /** Ends all series; nothing may be counted afterwards. */
   release(): void {
     for (const handle of this.#handles) this.#registry.release(handle);
+    this.tls?.release();
   }
 
   /** Counts the end of a session; `streaming` says whether an endpoint had been in hand. */
@@ -107,8 +121,17 @@ export class ServerMetrics {
     (streaming ? this.#streamFailures : this.#connectFailures)[cause].add(1);
   }
 
+  #tlsCounters(): TlsCounters {
+    const counters = new TlsCounters(this.#registry, SERVER_TLS_METRICS, this.#labels);
+    counters.expect(Object.keys(TLS_FAILURES));
+    return counters;
+  }
+
   #casesOf(): Readonly<Record<RouteCase, Counter>> {
-    const counters = ROUTE_CASES.map((name) => [name, this.#counter(DEFINED.otherwise, name)]);
+    const counters = Object.keys(ROUTE_CASES).map((name) => [
+      name,
+      this.#counter(DEFINED.otherwise, name),
+    ]);
     return Object.fromEntries(counters) as Record<RouteCase, Counter>;
   }
 

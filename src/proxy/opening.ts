@@ -4,13 +4,9 @@ import { GONE } from "../admission/ticket.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
 import type { San } from "../lib/san-pattern.ts";
 import type { NoHello, TlsTraits } from "../router/route-table.ts";
-import { NOBODY, peerAddress } from "../transport/bun.ts";
+import { peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
-import {
-  type FirstBytes,
-  type HelloObserver,
-  IncomingHello,
-} from "./client-hello/incoming-hello.ts";
+import type { FirstBytes, HelloObserver, IncomingHello } from "./client-hello/incoming-hello.ts";
 import { helloFacts } from "./proxy-protocol/client-facts.ts";
 import type { CloseReason } from "./close-reason.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
@@ -66,8 +62,7 @@ export class Opening implements HeaderObserver, HelloObserver {
       case "none":
         if (!session.admit(peer ?? GONE)) return side;
         if (context.settings.tls && side.socket !== undefined) {
-          this.#beginTls(side.socket, NOTHING);
-          return NOBODY;
+          return this.secure(side.socket);
         }
         return this.listen();
       case "refuse":
@@ -78,6 +73,13 @@ export class Opening implements HeaderObserver, HelloObserver {
     }
   }
 
+  /** Begins TLS on a socket that has said nothing yet. Answers who owns it. */
+  secure(plain: Socket): HandshakeOwner {
+    this.#beginTls(plain, NOTHING);
+    // Whoever goes over to TLS has given it another owner.
+    return plain.data as HandshakeOwner;
+  }
+
   /** Begins to read the hello, unless it is known without it where to go. Answers who owns the socket. */
   listen(): HandshakeOwner {
     const session = this.#session;
@@ -86,7 +88,7 @@ export class Opening implements HeaderObserver, HelloObserver {
       session.findEndpoint();
       return session.side;
     }
-    const hello = new IncomingHello(this);
+    const hello = routes.readHello(this);
     session.await("peeking", helloDeadlines.set(hello), hello);
     return hello;
   }

@@ -1,21 +1,30 @@
 // Why a session is over, and how its connection to the endpoint ended.
 import type { Unanswered } from "../balancer/connection.ts";
-import type { Logger } from "../telemetry/log.ts";
+import { tlsFailure } from "../transport/tls-failure.ts";
 import type { CloseReason } from "./close-reason.ts";
-import type { SessionSettings } from "./session-context.ts";
+import type { SessionContext, SessionSettings } from "./session-context.ts";
 import type { Side } from "./side.ts";
 import type { SessionState } from "./session-facts.ts";
+
+type SessionLog = Pick<SessionContext, "log" | "metrics">;
 
 /**
  * Whether a socket's error says that its peer has reset, or that it was given up because it did not answer. What TLS has
  * against its peer, or the peer against us, is only told here, and is logged.
  */
-export function resetReason(error: Error, byClient: boolean, log: Logger): CloseReason {
+export function resetReason(
+  error: Error,
+  byClient: boolean,
+  { log, metrics }: SessionLog,
+): CloseReason {
   const code = "code" in error ? error.code : undefined;
   if (code === "EPROTO") {
     const side = byClient ? "client" : "endpoint";
+    // What an endpoint has against us its connector counts.
+    if (byClient) metrics.tls?.failed(tlsFailure(error));
     log.debug("TLS failed after the handshake", () => ({ side, detail: error.message }));
   }
+  if (code === "TRUNCATED") return byClient ? "client_truncated" : "upstream_truncated";
   // Linux tells the last ICMP error where there was one, else that time is over.
   const isLost = code === "ETIMEDOUT" || code === "EHOSTUNREACH" || code === "ENETUNREACH";
   if (isLost) return byClient ? "client_lost" : "upstream_lost";

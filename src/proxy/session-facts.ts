@@ -2,8 +2,9 @@
 import { NO_TICKET, type Taken } from "../admission/ticket.ts";
 import type { EndpointConnection } from "../balancer/connection.ts";
 import { formatAddress } from "../lib/address.ts";
-import { peerAddress, socketEnds, tlsFacts, type TlsFacts } from "../transport/bun.ts";
+import { peerAddress, socketEnds, type TlsFacts } from "../transport/bun.ts";
 import type { Socket } from "../transport/socket.ts";
+import { tlsAgreement, type TlsAgreement } from "../transport/tls-agreement.ts";
 import type { SessionSettings } from "./session-context.ts";
 import type { ProxyHeader } from "./proxy-protocol/header.ts";
 import type { OutgoingHeader } from "./proxy-protocol/outgoing.ts";
@@ -34,6 +35,8 @@ export interface SessionFacts {
   /** What the hello told that is passed on. */
   readonly hello: TlsFacts | undefined;
   readonly connection: EndpointConnection | undefined;
+  /** Its socket; undefined before, and once it is gone. */
+  readonly upstream: Socket | undefined;
   /** Id of the destination that it is for; undefined where its server says that, or nothing yet. */
   readonly destination: number | undefined;
   readonly acceptedMs: number;
@@ -105,11 +108,21 @@ export function clientEnds({ socket, received }: SessionFacts): {
  * What TLS has agreed upon with the client, or what the hello says that is passed on; undefined without TLS, or before its
  * handshake is done.
  */
-export function sessionTls({ socket, settings, phase, hello }: SessionFacts): TlsFacts | undefined {
+export function sessionTls({
+  socket,
+  settings,
+  phase,
+  hello,
+}: SessionFacts): (TlsFacts & Partial<TlsAgreement>) | undefined {
   if (hello !== undefined) return hello;
   return settings.tls && socket !== undefined && phase !== "connecting"
-    ? tlsFacts(socket)
+    ? tlsAgreement(socket)
     : undefined;
+}
+
+/** What TLS has agreed upon with the endpoint; undefined without TLS. */
+export function endpointTls({ connection, upstream }: SessionFacts): TlsAgreement | undefined {
+  return connection?.tls === true && upstream !== undefined ? tlsAgreement(upstream) : undefined;
 }
 
 /** `halfClosed`: whether one direction has ended. */

@@ -3,8 +3,10 @@ import type { Balancer } from "../balancer/balancer.ts";
 import type { RouteCase } from "../config/route-types.ts";
 import type { Asker, Lookup } from "../router/lookup.ts";
 import type { NoHello, RouteTable, TlsTraits } from "../router/route-table.ts";
+import type { HelloObserver, IncomingHello } from "./client-hello/incoming-hello.ts";
 import type { CloseReason } from "./close-reason.ts";
 import type { ServerMetrics } from "./metrics.ts";
+import type { SessionFacts } from "./session-facts.ts";
 
 /** What all sessions of a server share that chooses. */
 export interface SessionRoutes {
@@ -15,6 +17,10 @@ export interface SessionRoutes {
   readonly lookup: Lookup | undefined;
   /** Undefined where no hello is read that is passed on. */
   readonly helloTimeoutMs: number | undefined;
+  /** Begins to read a hello. */
+  readonly readHello: (observer: HelloObserver) => IncomingHello;
+  /** What rules can go by once a handshake of ours is done; undefined without one. */
+  readonly agreed: (facts: SessionFacts) => TlsTraits | undefined;
 }
 
 /** Who wants to know where to go. */

@@ -7,6 +7,8 @@ import type { Balancer } from "../balancer/balancer.ts";
 import type { ClientProxyProtocolConfig } from "../config/types.ts";
 import type { OtherwiseTarget, RouteConfig, RouteTarget } from "../config/route-types.ts";
 import type { Asker, Lookup } from "../router/lookup.ts";
+import { agreedTraits } from "./agreed-traits.ts";
+import { type HelloObserver, IncomingHello } from "./client-hello/incoming-hello.ts";
 import { RouteTable } from "../router/route-table.ts";
 import { IncomingRule } from "./proxy-protocol/incoming.ts";
 import { decode } from "./proxy-protocol/decode.ts";
@@ -68,6 +70,8 @@ function world(
     route: () => known.balancer,
     lookup,
     helloTimeoutMs: config.passthrough?.helloTimeoutMs,
+    readHello: (observer: HelloObserver) => new IncomingHello(observer),
+    agreed: agreedTraits,
   };
   const all = fakeWorld(
     { earlyLimitBytes: 100_000, ...settings },

@@ -11,7 +11,7 @@ import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import type { IncomingHello } from "./client-hello/incoming-hello.ts";
 import type { CloseReason } from "./close-reason.ts";
 import { Opening, type OpeningSession } from "./opening.ts";
-import { agreedTraits, clientFacts } from "./proxy-protocol/client-facts.ts";
+import { clientFacts } from "./proxy-protocol/client-facts.ts";
 import { outgoingHeader } from "./proxy-protocol/outgoing.ts";
 import type { SessionContext } from "./session-context.ts";
 import {
@@ -27,8 +27,10 @@ import { idleReason, overdueReason, resetReason, unanswered } from "./session-en
 import {
   reportConnected,
   reportEnd,
+  reportEndpointTls,
   reportHandshake,
   reportStart,
+  reportUnfinished,
   saidWhy,
 } from "./session-report.ts";
 import { type NameWait, type RouteSeeker, seekRoute } from "./session-routes.ts";
@@ -85,7 +87,8 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   /** Begins: waits for the header, the hello or the handshake, or looks for an endpoint. Answers who owns the socket. */
   start(): HandshakeOwner {
-    const { connectDeadlines, metrics, incoming, admission, routes, settings } = this.context;
+    const { connectDeadlines, metrics, incoming, admission, routes, settings, startTls } =
+      this.context;
     const { socket } = this.#downstream;
     reportStart(metrics);
     // Whoever is refused costs no more than this. With a header it is not known yet who comes.
@@ -93,6 +96,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
     if (incoming === undefined && !this.admit(peer)) return this.#downstream;
     this.#deadline = connectDeadlines.set(this);
     if (incoming !== undefined) return new Opening(this).identify(incoming);
+    if (startTls !== undefined && socket !== undefined) return new Opening(this).secure(socket);
     if (settings.tls) this.#innerDeadline = this.context.handshakeDeadlines.set(this);
     else if (routes !== undefined) return new Opening(this).listen();
     else this.findEndpoint();
@@ -129,6 +133,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
       hello: this.#extras?.hello,
       destination: this.#connection?.destination ?? this.#extras?.destination,
       connection: this.#connection,
+      upstream: peer.socket,
       acceptedMs: this.#acceptedMs,
       sinceMs: this.#sinceMs,
       rxBytes: this.#downstream.receivedBytes,
@@ -198,7 +203,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   onHandshake(failure: Error | undefined): void {
     if (this.#state !== "handshaking") return;
-    const reason = reportHandshake(this.context, this.#sinceMs, failure);
+    const reason = reportHandshake(this.context, this.#sinceMs, failure, this.#downstream.socket);
     // An alert that has been sent says why: a reset could overtake it.
     if (reason === "handshake_failed" && saidWhy(failure)) return this.#endBoth(reason);
     if (reason !== undefined) return this.destroy(reason);
@@ -224,7 +229,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
   findEndpoint(tls?: TlsTraits | NoHello): void {
     const { routes, route, metrics } = this.context;
     if (routes === undefined) return this.onRoute(route());
-    const client = { ip: ipFor(routes.table, this), tls: tls ?? agreedTraits(this.facts()) };
+    const client = { ip: ipFor(routes.table, this), tls: tls ?? routes.agreed(this.facts()) };
     const wait = seekRoute(this, routes, metrics, client);
     if (wait !== undefined) this.#upstream = wait;
   }
@@ -260,6 +265,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
     reportConnected(metrics, nowMs - this.#acceptedMs);
     this.#deadline = lifetimes.set(this);
     const upstream = this.#downstream.peer;
+    if (connection.tls) reportEndpointTls(this.context, connection, socket);
     // What was said before the client was there tells nothing of how long a client waits.
     if (connection.timed && early.length === 0) upstream.timeAnswer(connection);
     upstream.attach(socket, connection.tls, connection.tls ? undefined : this.preamble);
@@ -295,7 +301,7 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   onDeadline(): void {
     if (this.#state === "streaming") return this.end("lifetime");
-    if (this.#state === "handshaking") this.context.metrics.handshakeFailures?.add(1);
+    if (this.#state === "handshaking") reportUnfinished(this.context, "timeout");
     this.destroy(this.#reason ?? overdueReason(this.#state, this.#downstream.ended));
   }
 
@@ -318,10 +324,11 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
   }
 
   #onReset(byClient: boolean, error: Error): void {
+    if (this.#state === "handshaking") reportUnfinished(this.context, "reset");
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    this.#linger(resetReason(error, byClient, this.context.log));
+    this.#linger(resetReason(error, byClient, this.context));
     other.reset();
   }
 

@@ -2,17 +2,17 @@
 // peer; a side whose socket does not keep up stops its peer from reading.
 import { Counter } from "../telemetry/metrics.ts";
 import { NOBODY, writeMetReset } from "../transport/bun.ts";
-import { kept, PORTION_BYTES, readPortion } from "../transport/portions.ts";
+import { kept, readPortion } from "../transport/portions.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
 import { concat } from "./proxy-protocol/encode.ts";
 
 const UNSENT = new Error("closed with bytes unsent");
 
 const RESET = new Error("reset");
-/** 512 KiB, after each of the large reads that Bun does before it turns to other sockets: as much again. */
-const MOST_PORTIONS = 8;
-/** So much at once comes only where there is a stream: to look for more behind an answer of 64 KiB cost it a tenth. */
-const LARGE_READ_BYTES = 2 * PORTION_BYTES;
+/** 528 KiB, after each of the large reads that Bun does before it turns to other sockets: as much again. */
+const MOST_PORTIONS = 11;
+/** Streams come so, and few answers: to look for more behind one of 64 KiB, with its head, cost it a tenth. */
+const LARGE_READ_BYTES = 73_728;
 /** A side is being read by portions: it happens within one call, so one flag does for all. */
 let readingPortions = false;
 

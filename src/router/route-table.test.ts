@@ -35,7 +35,7 @@ function tls(serverName?: string, alpn: readonly string[] = [], sans: readonly s
   return {
     serverName,
     alpn,
-    sans: () => sans.map((value) => ({ kind: "URI", value }) as const),
+    sans: () => sans.map((value) => ({ kind: "uri", value }) as const),
   } satisfies TlsTraits;
 }
 

@@ -6,7 +6,8 @@ import type {
   RoutingConfig,
 } from "../config/route-types.ts";
 import { addressBytes, anyContains, type Cidr, parseCidr } from "../lib/cidr.ts";
-import { anySanMatches, parseSanPattern, type San, type SanPattern } from "../lib/san-pattern.ts";
+import type { CertificateName } from "../lib/certificate-names.ts";
+import { fitsAny, type NameRule, parseNameRules } from "../lib/name-rule.ts";
 import { type Captures, PathTemplate } from "../naming/path-matcher.ts";
 import { printPath } from "../naming/path.ts";
 
@@ -17,7 +18,7 @@ export interface TlsTraits {
   /** The protocol that was agreed upon; in a hello that is passed on, all that are offered. */
   readonly alpn: readonly string[];
   /** Names of the certificate that the client has shown and that was verified. Asked for where a rule goes by them. */
-  readonly sans: () => readonly San[];
+  readonly sans: () => readonly CertificateName[];
 }
 
 /** What became of the reading of a hello that has none. */
@@ -46,7 +47,7 @@ interface Rule {
   /** Its place in the order. */
   readonly index: number;
   readonly alpn: readonly string[] | undefined;
-  readonly sans: readonly SanPattern[] | undefined;
+  readonly sans: readonly NameRule[] | undefined;
   readonly sources: readonly Cidr[] | undefined;
   readonly to: Compiled;
 }
@@ -199,7 +200,7 @@ function compileRule({ alpn, clientSan, source }: RouteMatch, to: Compiled, inde
   return {
     index,
     alpn,
-    sans: clientSan?.flatMap((pattern) => parseSanPattern(pattern) ?? []),
+    sans: clientSan && parseNameRules(clientSan),
     sources: source?.flatMap((block) => parseCidr(block) ?? []),
     to,
   };
@@ -265,5 +266,5 @@ function matches(
   if (sources !== undefined && !isFrom(sources, address)) return false;
   if (alpn !== undefined && !alpn.some((protocol) => tls?.alpn.includes(protocol) === true))
     return false;
-  return sans === undefined || (tls !== undefined && anySanMatches(sans, tls.sans()));
+  return sans === undefined || (tls !== undefined && fitsAny(sans, tls.sans()));
 }

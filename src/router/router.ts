@@ -8,6 +8,7 @@ export class Router {
   readonly #routes = new Map<number, Balancer>();
   readonly #metrics: RouterMetrics;
   readonly #clock: Clock;
+  #keepers = 0;
 
   constructor(metrics: RouterMetrics, clock: Clock) {
     this.#metrics = metrics;
@@ -20,12 +21,22 @@ export class Router {
     this.#metrics.creates.add(1);
   }
 
-  /** Forgets a destination. Answers whether it was the last: then nothing more may be asked. */
+  /** Forgets a destination. Answers whether nothing is left: then nothing more may be asked. */
   remove(destination: number): boolean {
     this.#routes.delete(destination);
-    if (this.#routes.size > 0) return false;
-    this.#metrics.release();
-    return true;
+    return this.#endIfUnused();
+  }
+
+  /** What is counted of those who find their balancer by its path; until `release`. */
+  keep(): RouterMetrics {
+    this.#keepers += 1;
+    return this.#metrics;
+  }
+
+  /** Undoes `keep`. Answers as `remove` does. */
+  release(): boolean {
+    this.#keepers -= 1;
+    return this.#endIfUnused();
   }
 
   /** The balancer of a destination, undefined when the control thread has not told of it. */
@@ -35,5 +46,11 @@ export class Router {
     (balancer === undefined ? this.#metrics.errors : this.#metrics.found).add(1);
     this.#metrics.time.observe((this.#clock.now() - startedMs) * 1000);
     return balancer;
+  }
+
+  #endIfUnused(): boolean {
+    if (this.#routes.size > 0 || this.#keepers > 0) return false;
+    this.#metrics.release();
+    return true;
   }
 }

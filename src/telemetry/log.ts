@@ -32,6 +32,7 @@ export const LOG_MODULES = [
   "reload",
   "storage",
   "supervisor",
+  "tls",
   "telemetry.log",
 ] as const;
 export type LogModule = (typeof LOG_MODULES)[number];

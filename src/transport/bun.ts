@@ -31,9 +31,10 @@ export interface ListenHandlers {
 export interface TlsOptions {
   readonly secureContext?: TlsContext;
   /** Instead of a context, in PEM. It is parsed for each use. */
-  readonly cert?: string;
-  readonly key?: string;
+  readonly cert?: readonly string[];
+  readonly key?: readonly string[];
   readonly ca?: readonly string[];
+  readonly sigalgs?: string;
   readonly serverName?: string;
   readonly ciphers?: string;
   readonly minVersion?: number;
@@ -64,6 +65,8 @@ export function listen(at: ListenAt, socket: ListenHandlers, tls?: TlsOptions): 
 export interface ConnectHandlers<Owner extends SocketOwner> extends Omit<ListenHandlers, "open"> {
   open(socket: Socket & { data: Owner }): void;
   connectError(socket: { data: Owner }, error: Error): void;
+  /** The peer has given a session that a later connection can go on with; with TLS 1.3 often two. */
+  session?(socket: Socket, session: Uint8Array): void;
 }
 
 /** What to connect: a descriptor on which a connect is under way, or an address. */
@@ -99,6 +102,11 @@ export interface TlsUpgrade {
   readonly handlers: ListenHandlers;
   readonly tls: TlsOptions;
   readonly isServer: boolean;
+  /**
+   * Is told of the bytes as they stood on the wire, each time before of the data in them. Owners that are set later are not
+   * told: Bun has made another socket for this by then. Default: nobody.
+   */
+  readonly onWire?: HandshakeOwner | undefined;
   /** What was read of the peer's handshake already. */
   readonly read?: Uint8Array;
 }
@@ -114,11 +122,11 @@ export const NOBODY: HandshakeOwner = {
 
 /**
  * Begins TLS on a connected socket, and answers the socket that speaks it; the handshake's outcome comes by
- * `handlers.handshake`. From now on `plain` must not be used. Its owner is told nothing more, unless it is set again.
+ * `handlers.handshake`. From now on `plain` must not be used, and its owner is told nothing more.
  */
 export function upgrade(plain: Socket, data: SocketOwner, to: TlsUpgrade): Socket {
-  const { handlers, tls, isServer, read } = to;
-  plain.data = NOBODY;
+  const { handlers, tls, isServer, read, onWire = NOBODY } = to;
+  plain.data = onWire;
   const initialData = read === undefined || read.length === 0 ? undefined : read;
   const options = { data, tls, socket: handlers, ...(isServer && { isServer, initialData }) };
   const upgradable = plain as unknown as { upgradeTLS(options: never): [unknown, Socket] };
@@ -173,8 +181,9 @@ function ignore(): void {}
 
 /** What a context is made of, named as node:tls names it. */
 export interface TlsContextOptions {
-  readonly key?: string;
-  readonly cert?: string;
+  /** Several of both, in the same order, of different types of key: the client's signature algorithms choose. */
+  readonly key?: string | readonly string[];
+  readonly cert?: string | readonly string[];
   readonly ca?: readonly string[];
   /** Lists of revoked certificates. Then every certificate of a chain, the root too, needs one of its issuer. */
   readonly crl?: readonly string[];

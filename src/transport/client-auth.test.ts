@@ -1,5 +1,5 @@
 // Certificates of clients against OpenSSL: what we rely on in Bun, and who is refused.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,10 +12,12 @@ import { has } from "../../test/support/tls/tools.ts";
 import { until } from "../../test/support/until.ts";
 import { type BunListener, listen, ownerHandlers } from "./bun.ts";
 import type { ClientAuthSettings } from "./client-auth.ts";
-import { createServerTls, type IdentityPem, type ServerTlsSettings } from "./server-tls.ts";
+import type { IdentityPem } from "./identity-pem.ts";
+import { createServerTls, type ServerTlsSettings } from "./server-tls.ts";
 import { createStartTls } from "./server-upgrade.ts";
 import type { HandshakeOwner, Socket } from "./socket.ts";
 
+setDefaultTimeout(60_000);
 const withOpenssl = test.skipIf(!has("openssl"));
 const VERSIONS = ["-tls1_2", "-tls1_3"] as const;
 const DAY_MS = 86_400_000;
@@ -30,8 +32,7 @@ let own: IdentityPem;
 let other: IdentityPem;
 
 const identity = ({ certPem, keyPem }: Issued): IdentityPem => ({
-  certificateChainPem: certPem,
-  privateKeyPem: keyPem,
+  pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }],
 });
 
 beforeAll(async () => {
@@ -296,6 +297,22 @@ describe("by the name that is asked for", () => {
         expect(await ask("unknown.test")).toBe("EPROTO");
         expect(await ask("unknown.test", "good")).toBe("let in");
         expect((await server.connect(version)).found).toBe("EPROTO");
+      },
+      60_000,
+    );
+
+    withOpenssl(
+      `a name may ask where the server does not, with ${version}`,
+      async () => {
+        const named = { serverName: "strict.test", identity: other };
+        const server = serve({ identities: [{ ...named, clientAuth: auth() }] });
+        const session = join(folder, `open${version}`);
+        expect((await server.connect(version, "-sess_out", session)).found).toBe("let in");
+        const strict = [version, "-servername", "strict.test"];
+        expect((await server.connect(...strict)).found).toBe("EPROTO");
+        expect((await server.connect(...strict, "-sess_in", session)).found).toBe("EPROTO");
+        expect((await server.connect(...strict, ...as("good"))).found).toBe("let in");
+        expect((await server.connect(version, "-servername", "x.test")).found).toBe("let in");
       },
       60_000,
     );

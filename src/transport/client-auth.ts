@@ -1,6 +1,6 @@
 // Certificates of clients: what is asked for, and who is refused once the handshake is done, before a byte is read.
 import { certificateNames, formatName } from "../lib/certificate-names.ts";
-import { fitsName, type NameRule, parseNameRule } from "../lib/name-rule.ts";
+import { fitsAny, type NameRule, parseNameRules } from "../lib/name-rule.ts";
 import { handshakeFailure, type TlsContextOptions } from "./bun.ts";
 import { isAuthorized, peerCertificate } from "./peer-certificate.ts";
 import type { Socket } from "./socket.ts";
@@ -47,10 +47,7 @@ export class ClientAuth {
       requestCert: true,
       rejectUnauthorized: required,
     };
-    this.#allow = allow?.flatMap((text) => {
-      const parsed = parseNameRule(text);
-      return parsed.ok ? [parsed.rule] : [];
-    });
+    this.#allow = allow && parseNameRules(allow);
   }
 
   /** Why a client must not be served whose handshake came out like this; undefined: it may. */
@@ -73,7 +70,7 @@ export class ClientAuth {
     const allow = this.#allow;
     if (allow === undefined) return undefined;
     const names = certificateNames(certificate.raw);
-    if (names.some((name) => allow.some((rule) => fitsName(rule, name)))) return undefined;
+    if (fitsAny(allow, names)) return undefined;
     const shown = names.map(formatName).join(", ") || "without any name";
     return new ClientRefused("CLIENT_NOT_ALLOWED", `no rule allows the client: ${shown}`);
   }

@@ -7,7 +7,7 @@ import {
   type TlsOptions,
 } from "./bun.ts";
 import { trustOptions } from "./client-auth.ts";
-import type { IdentityPem } from "./server-tls.ts";
+import { certAndKey, type IdentityPem } from "./identity-pem.ts";
 import { tlsPolicy, type TlsMinVersion } from "./tls-policy.ts";
 
 /** How endpoints are spoken with. */
@@ -79,6 +79,6 @@ function contextOptions({
     ...tlsPolicy(minVersion),
     ...(ca !== undefined && { ca }),
     ...trustOptions(trustPem, crlPem),
-    ...(clientAuth && { cert: clientAuth.certificateChainPem, key: clientAuth.privateKeyPem }),
+    ...(clientAuth && certAndKey(clientAuth)),
   };
 }

@@ -235,6 +235,20 @@ describe("a failure is told as", () => {
     expect(outcomes).toEqual(["tls"]);
   });
 
+  test("tls where the endpoint says something else and is gone by then", async () => {
+    // With `end` nobody is there for the ClientHello: it is answered by a reset, behind what was said.
+    using server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { open: (socket) => void socket.end("554 no\r\n"), data() {} },
+    });
+    const made = connector(5_000, trusting(ca));
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const { outcomes, detail } = await outcome(made, local(server.port));
+      expect([outcomes, detail]).toEqual([["tls"], expect.stringContaining("SSL")]);
+    }
+  });
+
   // A reset during the handshake looks like one before the connection stood.
   for (const [how, end, failure] of [
     ["closes", "close", "refused"],

@@ -14,8 +14,12 @@ import {
 } from "./bun.ts";
 import { libc, type SocketAddress, socketAddress } from "./libc.ts";
 import type { OnFault } from "./listener.ts";
-import type { Socket, SocketOwner } from "./socket.ts";
-import { endBroken } from "./socket-error.ts";
+import type { HandshakeOwner, Socket, SocketOwner } from "./socket.ts";
+import { tlsHandshake, type TlsHandshake } from "./tls-agreement.ts";
+import { type TlsFailure, tlsFailure } from "./tls-failure.ts";
+import { TlsSessions } from "./tls-sessions.ts";
+import { WatchedEnds } from "./record-watch.ts";
+import { endBroken, isTlsError } from "./socket-error.ts";
 import { setSocketOptions, type SocketOptions } from "./socket-options.ts";
 
 /**
@@ -67,6 +71,19 @@ export interface Connector {
   watch?(socket: Socket): void;
 }
 
+/** Is told how TLS handshakes went. */
+export interface HandshakeCounter {
+  agreed(handshake: TlsHandshake): void;
+  failed(why: TlsFailure): void;
+}
+
+/** How a connector speaks TLS, beside the handshake. */
+export interface ConnectorTls {
+  readonly handshakes?: HandshakeCounter | undefined;
+  /** Endpoints that end without close_notify are told of as of a reset. */
+  readonly needsCloseNotify?: boolean | undefined;
+}
+
 /** Connects sockets of this engine: same TLS, same time limit. */
 export class SocketConnector implements Connector {
   readonly tls: TlsOptions | undefined;
@@ -77,6 +94,9 @@ export class SocketConnector implements Connector {
   #connectPlain: Connect | undefined;
 
   readonly #options: SocketOptions | undefined;
+  readonly handshakes: HandshakeCounter | undefined;
+  readonly #ends: WatchedEnds | undefined;
+  readonly sessions: TlsSessions | undefined;
 
   /** `timeoutMs`: TCP connect and TLS handshake together; Infinity for none. `options` are for `watch`. */
   constructor(
@@ -85,8 +105,13 @@ export class SocketConnector implements Connector {
     clock: Clock,
     onFault: OnFault,
     options?: SocketOptions,
+    { handshakes, needsCloseNotify }: ConnectorTls = {},
   ) {
     this.tls = tls;
+    this.handshakes = handshakes;
+    this.#ends = needsCloseNotify ? new WatchedEnds() : undefined;
+    const sessions = tls && new TlsSessions(clock);
+    this.sessions = sessions;
     const isPlain = options?.keepAlive === undefined && !(options?.userTimeoutMs ?? 0);
     this.#options = isPlain ? undefined : options;
     this.deadlines = new DeadlineQueue(clock, timeoutMs);
@@ -97,19 +122,23 @@ export class SocketConnector implements Connector {
         socket.data.onOpen(socket);
       },
       error(socket, error) {
+        if (isTlsError(error)) handshakes?.failed(tlsFailure(error));
         endBroken(socket, error, onFault);
       },
       connectError(socket, error) {
         socket.data.fail("refused", error.message);
       },
-      ...(tls === undefined ? {} : { handshake: onClientHandshake }),
+      ...(sessions && {
+        handshake: onClientHandshake,
+        session: (socket, session) => sessions.keep(socket, session),
+      }),
     };
     this.#connect = createConnect(this.#handlers, tls);
   }
 
   connect(target: ConnectTarget, observer: ConnectObserver, preamble?: Uint8Array): ConnectAttempt {
     const { prepared } = target;
-    const attempt = new Attempt(this, observer, prepared !== undefined, preamble);
+    const attempt = new Attempt(this, target, observer, preamble);
     attempt.deadline = this.deadlines.set(attempt);
     if (prepared === undefined || libc === undefined) {
       this.#open(attempt, { hostname: target.ip, port: target.port });
@@ -134,10 +163,19 @@ export class SocketConnector implements Connector {
     if (this.#options !== undefined) setSocketOptions(descriptorOf(socket), this.#options);
   }
 
+  /** Whether TLS begins once TCP stands, by a call of ours. */
+  get startsPlain(): boolean {
+    return this.tls === undefined || this.#ends !== undefined;
+  }
+
   /** Goes over to TLS on a connection that stands. */
   startTls(socket: Socket, attempt: Attempt, tls: TlsOptions): Socket {
-    const handlers = { ...this.#handlers, open: () => {} };
-    return upgrade(socket, attempt, { handlers, tls, isServer: false });
+    // Sessions are left alone: the hello may be on its way when `upgrade` returns, and to offer one then ends the process.
+    const quiet = { open: () => {}, session: () => {} };
+    const handlers = { ...this.#handlers, ...quiet, ...this.#ends?.handlers };
+    const begin = (onWire?: HandshakeOwner): Socket =>
+      upgrade(socket, attempt, { handlers, tls, isServer: false, onWire });
+    return this.#ends === undefined ? begin() : this.#ends.watch(begin);
   }
 
   #open(attempt: Attempt, to: ConnectTo): void {
@@ -157,7 +195,7 @@ type Connect = ReturnType<typeof createConnect<Attempt>>;
 class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
   readonly #connector: SocketConnector;
   readonly #observer: ConnectObserver;
-  readonly #adopted: boolean;
+  readonly target: ConnectTarget;
   /** To be sent before TLS. */
   #preamble: Uint8Array | undefined;
   #socket: Socket | undefined;
@@ -168,14 +206,14 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
 
   constructor(
     connector: SocketConnector,
+    target: ConnectTarget,
     observer: ConnectObserver,
-    adopted: boolean,
     preamble: Uint8Array | undefined,
   ) {
     this.#connector = connector;
     this.#observer = observer;
-    this.#adopted = adopted;
-    this.isPlain = connector.tls === undefined || preamble !== undefined;
+    this.target = target;
+    this.isPlain = connector.startsPlain || preamble !== undefined;
     this.#preamble = preamble;
   }
 
@@ -188,23 +226,33 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     this.#socket = socket;
     // An address without a way to abort it: it could not be ended before it opened.
     if (this.#done) return socket.terminate();
-    if (!this.#adopted) this.onDrain();
+    const { ip, port, prepared } = this.target;
+    if (!this.isPlain) this.#connector.sessions?.offer(socket, ip, port);
+    if (prepared === undefined) this.onDrain();
   }
 
   onDrain(): void {
     // The first time that an adopted descriptor can be written to, its connect has succeeded.
     if (!this.isPlain) return;
     const { tls } = this.#connector;
-    if (tls === undefined || this.#preamble === undefined) this.#succeed();
+    if (tls === undefined) this.#succeed();
     else this.#introduce(this.#preamble, tls);
   }
 
   onHandshake(failure: Error | undefined): void {
-    if (failure === undefined) return this.#succeed();
-    const stands = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
-    // What OpenSSL says is about bytes that have come, also where the peer has reset the connection since.
-    const isTls = stands || ("code" in failure && failure.code === "EPROTO");
-    this.fail(isTls ? "tls" : "refused", failure.message);
+    const { handshakes, sessions } = this.#connector;
+    if (failure === undefined) {
+      if (this.#socket !== undefined) handshakes?.agreed(tlsHandshake(this.#socket));
+      return this.#succeed();
+    }
+    sessions?.forget(this.target.ip, this.target.port);
+    const why = tlsFailure(failure);
+    handshakes?.failed(why);
+    const reached = this.#socket !== undefined && peerAddress(this.#socket) !== undefined;
+    // What OpenSSL says of the peer's bytes is so, though the peer may have gone since; a connection lost says nothing.
+    const isVerdict = "code" in failure && failure.code !== "ECONNRESET";
+    const isTls = reached || isVerdict;
+    this.fail(isTls ? "tls" : "refused", isTls ? `${why}: ${failure.message}` : failure.message);
     this.#socket?.terminate();
   }
 
@@ -223,10 +271,15 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
 
   onClose(error: Error | undefined): void {
     const code = error !== undefined && "code" in error ? String(error.code) : "closed";
+    if (code === "ECONNRESET" && !this.#done && !this.isPlain)
+      this.#connector.handshakes?.failed("reset");
     this.fail(failureOfCode(code), code);
   }
 
   onDeadline(): void {
+    // Only where TCP stands is it the handshake that took too long.
+    if (!this.isPlain && this.#socket !== undefined && peerAddress(this.#socket) !== undefined)
+      this.#connector.handshakes?.failed("timeout");
     this.fail("timeout", "timed out");
     this.#socket?.terminate();
   }
@@ -242,13 +295,13 @@ class Attempt implements SocketOwner, ConnectAttempt, DeadlineRunner {
     queueMicrotask(() => this.fail(failure, detail));
   }
 
-  /** TCP stands: sends the preamble, and goes over to TLS. */
-  #introduce(preamble: Uint8Array, tls: TlsOptions): void {
+  /** TCP stands: sends the preamble, if there is one, and goes over to TLS. */
+  #introduce(preamble: Uint8Array | undefined, tls: TlsOptions): void {
     const socket = this.#socket;
     if (this.#done || socket === undefined) return;
     this.isPlain = false;
     // The buffer of a new socket takes more than any preamble.
-    if (socket.write(preamble) === preamble.length) {
+    if (preamble === undefined || socket.write(preamble) === preamble.length) {
       this.#socket = this.#connector.startTls(socket, this, tls);
       return;
     }

@@ -39,7 +39,7 @@ export interface Libc {
   /** Sets a whole number on a socket (setsockopt). */
   setOption(fd: number, level: number, name: number, value: number): number;
   /**
-   * Receives at most 64 KiB into `portion`, without waiting. How many bytes came: 0 at the end of the stream, -1 when
+   * Receives at most PORTION_BYTES into `portion`, without waiting. How many bytes came: 0 at the end of the stream, -1 when
    * there are none now, -2 when the connection is lost.
    */
   receivePortion(fd: number): number;
@@ -96,7 +96,7 @@ const EINPROGRESS = 115;
 const EAGAIN = 11;
 
 /** The most that one `receivePortion` brings. */
-export const PORTION_BYTES = 65_536;
+export const PORTION_BYTES = 49_152;
 
 /** Memory that stays where it is, for as long as the thread runs. */
 export interface FixedMemory {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   peer = new Peer();
   ca = await makeCa();
   const { certPem, keyPem } = await issue(ca, { names: ["web.test"] });
-  const defaultIdentity = { certificateChainPem: certPem, privateKeyPem: keyPem };
+  const defaultIdentity = { pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }] };
   tls = createServerTls({ alpnProtocols: [], defaultIdentity, identities: [] }, Date.now);
 });
 
@@ -227,7 +227,7 @@ describe("with TLS", () => {
 withPeer("an identity that OpenSSL refuses is told, and nothing is accepted", async () => {
   const { certPem } = await issue(ca, { names: ["web.test"] });
   const { keyPem } = await issue(ca, { names: ["web.test"] });
-  const identity = { certificateChainPem: certPem, privateKeyPem: keyPem };
+  const identity = { pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }] };
   const refused = createServerTls(
     { alpnProtocols: [], defaultIdentity: identity, identities: [] },
     Date.now,

@@ -1,6 +1,7 @@
 // The certificate of a TLS socket's peer, and whether one is asked for. Bun has this from node:tls and does not document it;
 // peer-certificate.test.ts fails loudly if Bun changes.
 import type { X509Certificate } from "node:crypto";
+import { type CertificateName, certificateNames } from "../lib/certificate-names.ts";
 import type { Socket } from "./socket.ts";
 
 interface TlsSocket {
@@ -18,6 +19,12 @@ export function peerCertificate(socket: Socket): X509Certificate | undefined {
 /** Whether the peer has shown a certificate that an authority vouches for which is trusted here. */
 export function isAuthorized(socket: Socket): boolean {
   return tls(socket).authorized;
+}
+
+/** The names of the peer's certificate; none where it has shown none, or one that nobody here vouches for. */
+export function peerNames(socket: Socket): readonly CertificateName[] {
+  const certificate = isAuthorized(socket) ? peerCertificate(socket) : undefined;
+  return certificate === undefined ? [] : certificateNames(certificate.raw);
 }
 
 /** The name that a client has asked for; empty when it has asked for none. */

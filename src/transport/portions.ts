@@ -1,4 +1,4 @@
-// Reads a socket by portions of 64 KiB, beside the engine, which reads up to 512 KiB at once. Who reads only as long as
+// Reads a socket by portions of 48 KiB, beside the engine, which reads up to 512 KiB at once. Who reads only as long as
 // its bytes are taken has then no more than a portion left over: docs/internals/backpressure.md.
 import { descriptorOf } from "./bun.ts";
 import { libc } from "./libc.ts";

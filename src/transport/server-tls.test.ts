@@ -9,10 +9,10 @@ import {
   alpnChooser,
   chooseIdentity,
   createServerTls,
-  type IdentityPem,
   readAlpn,
   type ServerTlsSettings,
 } from "./server-tls.ts";
+import type { IdentityPem } from "./identity-pem.ts";
 
 const withOpenssl = test.skipIf(!has("openssl"));
 
@@ -165,8 +165,7 @@ describe("createServerTls", () => {
   beforeAll(async () => {
     const ca = await makeCa();
     const pem = ({ certPem, keyPem }: Issued) => ({
-      certificateChainPem: certPem,
-      privateKeyPem: keyPem,
+      pairs: [{ certificateChainPem: certPem, privateKeyPem: keyPem }],
     });
     rsa = pem(await issue(ca, { names: ["rsa.test"], algorithm: "rsa" }));
     ecdsa = pem(await issue(ca, { names: ["ecdsa.test"] }));
@@ -191,7 +190,9 @@ describe("createServerTls", () => {
   }
 
   test("throws OpenSSL's error for a key of another certificate", () => {
-    const mixed = { ...rsa, privateKeyPem: ecdsa.privateKeyPem };
+    const [one] = rsa.pairs;
+    const [two] = ecdsa.pairs;
+    const mixed = { pairs: [{ ...one, privateKeyPem: two?.privateKeyPem }] } as IdentityPem;
     const identities = [{ serverName: "a.test", identity: mixed }];
     for (const form of FORMS) {
       expect(() => serve({ defaultIdentity: mixed }, form)).toThrow();
@@ -235,6 +236,37 @@ describe("createServerTls", () => {
     expect(tls.first.secureContext).toBeUndefined();
     expect(tls.shared().secureContext).toBeDefined();
     expect(tls.shared()).toBe(tls.shared());
+  });
+
+  withOpenssl("lets the client's signature algorithms choose among pairs", async () => {
+    for (const form of FORMS) {
+      const port = serve({ defaultIdentity: { pairs: [...rsa.pairs, ...ecdsa.pairs] } }, form);
+      for (const [algorithm, name] of [
+        ["rsa_pss_rsae_sha256", "rsa.test"],
+        ["ecdsa_secp256r1_sha256", "ecdsa.test"],
+      ] as const) {
+        for (const version of ["-tls1_2", "-tls1_3"]) {
+          expect((await sClient(port, version, "-sigalgs", algorithm)).name).toBe(name);
+        }
+      }
+    }
+  });
+
+  test("keeps the contexts of identities that are what they were, and no others", () => {
+    const named = { serverName: "named.test", identity: ecdsa };
+    const settings = { alpnProtocols: [], defaultIdentity: rsa, identities: [named] };
+    const first = createServerTls(settings, Date.now);
+    const other = createServerTls(settings, Date.now);
+    const next = { ...settings, identities: [{ ...named, identity: rsa }] };
+    const second = createServerTls(next, Date.now, first);
+    const third = createServerTls(settings, Date.now, second);
+    const contextFor = ({ callbacks }: typeof first) =>
+      callbacks.serverName?.(undefined, "named.test", undefined as never);
+    expect(second.shared().secureContext).toBe(first.shared().secureContext as never);
+    expect(third.shared().secureContext).toBe(first.shared().secureContext as never);
+    expect(other.shared().secureContext).not.toBe(first.shared().secureContext as never);
+    expect(contextFor(second)).toBe(first.shared().secureContext as never);
+    expect(contextFor(third)).not.toBe(contextFor(first) as never);
   });
 
   withOpenssl("without a default refuses a client that no identity fits", async () => {

@@ -1,14 +1,10 @@
 // TLS on accepted connections: which identity a client sees, which application protocol is chosen, what is allowed.
-import {
-  createTlsContext,
-  type ListenHandlers,
-  onServerHandshake,
-  type TlsContext,
-  type TlsOptions,
-} from "./bun.ts";
+import { type ListenHandlers, onServerHandshake, type TlsContext, type TlsOptions } from "./bun.ts";
 import { ClientAuth, type ClientAuthSettings } from "./client-auth.ts";
+import { certAndKey, type IdentityPem } from "./identity-pem.ts";
 import { askedName, setVerifyMode } from "./peer-certificate.ts";
 import type { HandshakeOwner } from "./socket.ts";
+import { TlsContexts } from "./tls-contexts.ts";
 import { tlsPolicy, type TlsMinVersion } from "./tls-policy.ts";
 
 /** TLS of a listener. */
@@ -21,12 +17,7 @@ export interface ServerTls {
   /** With a context, which all that come after share, and with it the keys of session tickets. */
   readonly shared: () => TlsOptions;
   readonly callbacks: Pick<ListenHandlers, "serverName" | "alpnCallback" | "handshake">;
-}
-
-/** A certificate chain (leaf first) and its key, in PEM. */
-export interface IdentityPem {
-  readonly certificateChainPem: string;
-  readonly privateKeyPem: string;
+  readonly contexts: TlsContexts;
 }
 
 /** What a listener presents and accepts. */
@@ -60,16 +51,21 @@ interface Shown {
 const VERSION_NUMBERS: Readonly<Record<TlsMinVersion, number>> = { "1.2": 0x303, "1.3": 0x304 };
 
 /**
- * Parses the identities. Throws OpenSSL's error for those that do not fit, the only one excepted: see `first`. `wallTime`:
- * milliseconds since 1970.
+ * Parses the identities, but for those that `before`, the TLS of the same server until now, has. Throws OpenSSL's error for
+ * those that do not fit, the only one excepted: see `first`. `wallTime`: milliseconds since 1970.
  */
-export function createServerTls(settings: ServerTlsSettings, wallTime: () => number): ServerTls {
+export function createServerTls(
+  settings: ServerTlsSettings,
+  wallTime: () => number,
+  before?: ServerTls,
+): ServerTls {
+  const contexts = new TlsContexts(before?.contexts);
   const { defaultIdentity, identities, alpnProtocols, alpnMismatch, minVersion } = settings;
   const policy = tlsPolicy(minVersion);
   const authOf = (asked: ClientAuthSettings | undefined): ClientAuth | undefined =>
     asked && new ClientAuth(asked, wallTime);
   const contextOf = (identity: IdentityPem | undefined, auth: ClientAuth | undefined): TlsContext =>
-    createTlsContext({ ...policy, ...(identity && pemOf(identity)), ...auth?.contextOptions });
+    contexts.get({ ...policy, ...(identity && pemOf(identity)), ...auth?.contextOptions });
   const exact = new Map<string, Shown>();
   const wildcards = new Map<string, Shown>();
   for (const { serverName, identity, clientAuth } of identities) {
@@ -85,12 +81,15 @@ export function createServerTls(settings: ServerTlsSettings, wallTime: () => num
   const shared = (): TlsOptions =>
     (options ??= { secureContext: contextOf(defaultIdentity, otherwise.auth) });
   const isPlain = identities.length === 0 && otherwise.auth === undefined;
+  const first =
+    isPlain && defaultIdentity !== undefined
+      ? { ...policy, minVersion: VERSION_NUMBERS[minVersion ?? "1.2"], ...pemOf(defaultIdentity) }
+      : shared();
+  contexts.settle();
   return {
-    first:
-      isPlain && defaultIdentity !== undefined
-        ? { ...policy, minVersion: VERSION_NUMBERS[minVersion ?? "1.2"], ...pemOf(defaultIdentity) }
-        : shared(),
+    first,
     shared,
+    contexts,
     callbacks: {
       ...(identities.length > 0 && { serverName: identityChooser(find, asksAnybody(settings)) }),
       ...(alpnProtocols.length > 0 && {
@@ -178,6 +177,7 @@ export function readAlpn(wire: Uint8Array): readonly string[] {
 }
 
 /** Nobody is verified, but Bun reads all the roots that it knows where it is given none: 1.5 MB of private memory. */
-function pemOf({ certificateChainPem, privateKeyPem }: IdentityPem) {
-  return { cert: certificateChainPem, key: privateKeyPem, ca: [certificateChainPem] };
+function pemOf(identity: IdentityPem) {
+  const { cert, key } = certAndKey(identity);
+  return { cert, key, ca: cert };
 }

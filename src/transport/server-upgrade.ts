@@ -1,6 +1,7 @@
 // TLS on accepted connections that began in plain text: what came before TLS has been read by somebody else.
 import { type ListenHandlers, onServerHandshake, ownerHandlers, upgrade } from "./bun.ts";
 import type { OnFault } from "./listener.ts";
+import { WatchedEnds } from "./record-watch.ts";
 import type { ServerTls } from "./server-tls.ts";
 import type { HandshakeOwner, Socket } from "./socket.ts";
 import { endBroken } from "./socket-error.ts";
@@ -11,8 +12,16 @@ import { endBroken } from "./socket-error.ts";
  */
 export type StartTls = (plain: Socket, owner: HandshakeOwner, read: Uint8Array) => Socket;
 
-/** Makes the function that does so, with the identities and protocols of `tls`. */
-export function createStartTls(tls: ServerTls, onFault: OnFault): StartTls {
+/**
+ * Makes the function that does so, with the identities and protocols of `tls`. `needsCloseNotify`: clients that end without
+ * are told of as of a reset.
+ */
+export function createStartTls(
+  tls: ServerTls,
+  onFault: OnFault,
+  needsCloseNotify = false,
+): StartTls {
+  const ends = needsCloseNotify ? new WatchedEnds() : undefined;
   const handlers: ListenHandlers = {
     ...ownerHandlers,
     open() {},
@@ -21,8 +30,12 @@ export function createStartTls(tls: ServerTls, onFault: OnFault): StartTls {
     },
     handshake: onServerHandshake,
     ...tls.callbacks,
+    ...ends?.handlers,
   };
   const options = tls.shared();
-  return (plain, owner, read) =>
-    upgrade(plain, owner, { handlers, tls: options, isServer: true, read });
+  return (plain, owner, read) => {
+    const begin = (onWire?: HandshakeOwner): Socket =>
+      upgrade(plain, owner, { handlers, tls: options, isServer: true, read, onWire });
+    return ends === undefined ? begin() : ends.watch(begin, read);
+  };
 }

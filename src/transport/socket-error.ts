@@ -11,7 +11,7 @@ export type OnFault = (error: Error) => void;
  * looks like the peer's end in good order.
  */
 export function endBroken(socket: Socket, error: Error, onFault: OnFault): void {
-  if (!("code" in error) || error.code !== "EPROTO") {
+  if (!isTlsError(error)) {
     onFault(error);
     socket.terminate();
     return;
@@ -20,4 +20,9 @@ export function endBroken(socket: Socket, error: Error, onFault: OnFault): void 
   socket.data = NOBODY;
   socket.terminate();
   owner.onClose(error);
+}
+
+/** Whether it is TLS that has ended the socket. */
+export function isTlsError(error: Error): boolean {
+  return "code" in error && error.code === "EPROTO";
 }

@@ -27,8 +27,11 @@ beforeAll(async () => {
   peer = new Peer();
   ca = await makeCa();
   web = await issue(ca, { names: ["web.test"] });
-  const defaultIdentity = { certificateChainPem: web.certPem, privateKeyPem: web.keyPem };
-  const tls = createServerTls({ alpnProtocols: ["h2"], defaultIdentity, identities: [] }, Date.now);
+  const pairs = [{ certificateChainPem: web.certPem, privateKeyPem: web.keyPem }];
+  const tls = createServerTls(
+    { alpnProtocols: ["h2"], defaultIdentity: { pairs }, identities: [] },
+    Date.now,
+  );
   startTls = createStartTls(tls, (error) => expect(error).toBeUndefined());
 });
 

@@ -5,6 +5,7 @@ import type { LogFilter } from "../telemetry/log-filter.ts";
 import type { LogStyle } from "../telemetry/log-line.ts";
 import type { LogTarget } from "../telemetry/log-sink.ts";
 import type { RegistryEvent } from "../telemetry/registry.ts";
+import type { DestinationUse, RefuseDestination, WantDestination } from "./name-messages.ts";
 import type {
   CloseServer,
   EndingProgress,
@@ -130,6 +131,8 @@ export interface ServerSpec extends Omit<ServerConfig, "dstName" | "limits"> {
   readonly destination: number;
   /** Ids of the paths in `routing`. */
   readonly destinations?: readonly (readonly [path: string, destination: number])[];
+  /** Whether paths in `routing` are brought up by connections. */
+  readonly bringsUpNames?: boolean;
   /** A listening socket that the control thread keeps open; undefined: listen on the address with SO_REUSEPORT. */
   readonly fd: number | undefined;
   /** The real one. */
@@ -196,6 +199,7 @@ export type ToWorker =
   | RemoveDestination
   | EndpointPage
   | UpdateEndpoints
+  | RefuseDestination
   | AddServer
   | ConfigureServer
   | RemoveServer
@@ -217,6 +221,8 @@ export type ToControl =
   | { readonly type: "released"; readonly id: number; readonly epoch: number }
   | EndingProgress
   | SessionList
+  | WantDestination
+  | DestinationUse
   | { readonly type: "drained" }
   /** Something that should not happen did; the worker goes on. */
   | { readonly type: "fault"; readonly message: string };

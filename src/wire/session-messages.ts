@@ -118,14 +118,23 @@ export interface SessionRow {
   readonly rxBytes: number;
   /** Bytes written to the client. */
   readonly txBytes: number;
-  /** What TLS has agreed upon with the client. */
-  readonly tls:
-    | {
-        readonly version: string | undefined;
-        readonly serverName: string | undefined;
-        readonly alpn: string | undefined;
-      }
-    | undefined;
+  /** What TLS has agreed upon with the client, or what its hello says that is passed on. */
+  readonly tls: SessionTls | undefined;
+  /** The same with the endpoint. */
+  readonly endpointTls: SessionTls | undefined;
+}
+
+/** What TLS has agreed upon with a peer. */
+export interface SessionTls {
+  readonly version: string | undefined;
+  readonly cipher: string | undefined;
+  readonly group?: string | undefined;
+  /** The name that was asked for. */
+  readonly serverName: string | undefined;
+  readonly alpn: string | undefined;
+  readonly resumed?: boolean | undefined;
+  /** By its verified certificate: the first URI, else the first DNS name, else the subject. */
+  readonly peer?: string | undefined;
 }
 
 /** `ending`: both directions are being ended, or what is left is being delivered. */

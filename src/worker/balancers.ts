@@ -5,17 +5,14 @@ import { BalancerMetrics } from "../balancer/metrics.ts";
 import { p2cPickers } from "../balancer/p2c.ts";
 import type { Pickers } from "../balancer/pickers.ts";
 import type { DestinationConfig, LoadBalancerConfig } from "../config/types.ts";
-import { isTlsName } from "../config/rule-prefix.ts";
 import { sameData } from "../lib/same-data.ts";
 import { probeHeader } from "../proxy/proxy-protocol/outgoing.ts";
 import { EndpointSlots } from "../telemetry/endpoint-slots.ts";
 import { EndpointRow } from "../telemetry/endpoint-table.ts";
 import { labelled } from "../telemetry/log.ts";
 import { descriptorOf, type TlsOptions } from "../transport/bun.ts";
-import type { ClientTls } from "../transport/client-tls.ts";
-import { connectTarget, SocketConnector } from "../transport/connector.ts";
+import { connectTarget, type Connector, SocketConnector } from "../transport/connector.ts";
 import { libc } from "../transport/libc.ts";
-import { RefusingConnector } from "../transport/refusing-connector.ts";
 import type {
   AddDestination,
   ConfigureDestination,
@@ -25,6 +22,7 @@ import type {
   RemoveDestination,
   UpdateEndpoints,
 } from "../wire/messages.ts";
+import type { EndpointTls } from "./endpoint-tls.ts";
 import type { WorkerParts } from "./parts.ts";
 
 const NO_PAGE = { cells: new Float64Array(0), slots: new Int32Array(0) };
@@ -46,7 +44,7 @@ export class Balancers {
   readonly #parts: WorkerParts;
   readonly #pages = new Map<number, { readonly cells: Float64Array; readonly slots: Int32Array }>();
   readonly #entries = new Map<number, Entry>();
-  #clientTls: ClientTls | undefined;
+  #endpointTls: EndpointTls | undefined;
   readonly #onRemoved: (router: string, destination: number) => void;
 
   /** `onRemoved` is told of a destination that was removed and has ended its last session. */
@@ -59,19 +57,23 @@ export class Balancers {
     this.#pages.set(page, { cells: new Float64Array(buffer), slots: new Int32Array(slots) });
   }
 
-  /** Makes the balancer of a destination, or takes one back that is being removed. Answers a new one. */
-  add({ destination, router, path, config }: AddDestination): Balancer | undefined {
+  /** Makes the balancer of a destination, or takes one back that is being removed. */
+  add({ destination, router, path, config }: AddDestination): {
+    readonly balancer: Balancer;
+    readonly isNew: boolean;
+  } {
     const known = this.#entries.get(destination);
     if (known !== undefined) {
       this.#takeBack(known, config);
-      return undefined;
+      return { balancer: known.balancer, isNew: false };
     }
     const { clock, rng, logger, send, registry } = this.#parts;
-    const setup = this.#setupOf(config, path);
+    const metrics = new BalancerMetrics(registry, router, path);
+    const setup = this.#setupOf(config, path, metrics);
     const balancer = new Balancer({
       ...setup,
       destination,
-      metrics: new BalancerMetrics(registry, router, path),
+      metrics,
       clock,
       rng,
       log: labelled(logger("balancer"), { rt: router, dst: path }),
@@ -80,14 +82,23 @@ export class Balancers {
     });
     const entry = { router, path, balancer, config, setup, holders: 0, removal: undefined };
     this.#entries.set(destination, entry);
-    return balancer;
+    return { balancer, isNew: true };
+  }
+
+  /** The destinations of a router, those that are being removed left out. */
+  *ofRouter(
+    label: string,
+  ): Generator<readonly [path: string, destination: number, balancer: Balancer]> {
+    for (const [destination, { router, path, balancer, removal }] of this.#entries) {
+      if (router === label && removal === undefined) yield [path, destination, balancer];
+    }
   }
 
   /** New connections of the destination are made in this way. */
   configure({ destination, config }: Omit<ConfigureDestination, "type">): void {
     const entry = this.#entries.get(destination);
     if (entry === undefined) return;
-    entry.setup = this.#setupOf(config, entry.path, entry);
+    entry.setup = this.#setupOf(config, entry.path, entry.balancer.metrics, entry);
     entry.config = config;
     entry.balancer.reconfigure(entry.setup);
   }
@@ -138,25 +149,15 @@ export class Balancers {
   #setupOf(
     config: DestinationConfig,
     path: string,
+    metrics: BalancerMetrics,
     before?: Pick<Entry, "config" | "setup">,
   ): BalancerSetup {
-    const { clock, onFault } = this.#parts;
     const keeps = before !== undefined && sameData(before.config.loadBalancer, config.loadBalancer);
-    // What captures make of a name may be none.
-    const canConnect = config.tls === undefined || isTlsName(config.tls.dnsName);
     return {
       settings: config,
       probePreamble: config.proxyProtocol && probeHeader(config.proxyProtocol),
       pickers: keeps ? before.setup.pickers : this.#pickersOf(config.loadBalancer, path),
-      connector: canConnect
-        ? new SocketConnector(
-            this.#tlsOf(config.tls),
-            config.connectTimeoutMs,
-            clock,
-            onFault,
-            config.socketOptions,
-          )
-        : new RefusingConnector("dnsName is no host name"),
+      connector: this.#connectorOf(config, metrics),
     };
   }
 
@@ -166,10 +167,20 @@ export class Balancers {
     return features.get("pickers").pickersOf(config, path, this.#parts);
   }
 
-  #tlsOf(config: DestinationConfig["tls"]): TlsOptions | undefined {
-    if (config === undefined) return undefined;
-    this.#clientTls ??= new (this.#parts.features.get("clientTls").ClientTls)();
-    return this.#clientTls.options(config);
+  #connectorOf(
+    { tls, connectTimeoutMs, socketOptions }: DestinationConfig,
+    metrics: BalancerMetrics,
+  ): Connector {
+    const { clock, onFault, features } = this.#parts;
+    const watch = tls && {
+      handshakes: metrics.tls,
+      needsCloseNotify: tls.closeNotify === "required",
+    };
+    const connect = (options: TlsOptions | undefined): Connector =>
+      new SocketConnector(options, connectTimeoutMs, clock, onFault, socketOptions, watch);
+    if (tls === undefined) return connect(undefined);
+    this.#endpointTls ??= new (features.get("clientTls").EndpointTls)();
+    return this.#endpointTls.connector(tls, connect);
   }
 
   #takeBack(entry: Entry, config: DestinationConfig): void {
@@ -177,7 +188,7 @@ export class Balancers {
     entry.removal = undefined;
     // Those that are still resolved come back with the next update.
     balancer.update({ known: false, branches: [], added: [], changed: [], removed });
-    entry.setup = this.#setupOf(config, entry.path, entry);
+    entry.setup = this.#setupOf(config, entry.path, entry.balancer.metrics, entry);
     entry.config = config;
     balancer.reconfigure(entry.setup);
   }

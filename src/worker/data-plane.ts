@@ -6,8 +6,8 @@ import { Registry } from "../telemetry/registry.ts";
 import type { ServerSpec, ToWorker, WorkerStart } from "../wire/messages.ts";
 import { Balancers } from "./balancers.ts";
 import { watchLoopLag } from "./loop-lag.ts";
+import type { Names } from "./names.ts";
 import type { WorkerParts } from "./parts.ts";
-import { routingOf } from "./routing.ts";
 import { type Routing, Servers } from "./servers.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -23,6 +23,8 @@ export class DataPlane {
   readonly #balancers: Balancers;
   readonly #servers: Servers;
   readonly #sessions: Sessions;
+  /** Undefined before a server has asked for it. */
+  #names: Names | undefined;
 
   constructor(parts: DataPlaneParts) {
     const { send } = parts;
@@ -32,7 +34,7 @@ export class DataPlane {
       onFault: (error) => send({ type: "fault", message: error.stack ?? error.message }),
     };
     this.#balancers = new Balancers(this.#parts, (router, destination) => {
-      if (this.#routers.get(router)?.remove(destination)) this.#routers.delete(router);
+      if (this.#routers.get(router)?.remove(destination) === true) this.#routers.delete(router);
     });
     const { clock, start, registry } = this.#parts;
     const lag = registry.gauge(PROCESS_METRICS.loopLag, String(start.worker));
@@ -41,7 +43,10 @@ export class DataPlane {
     this.#servers = new Servers(this.#parts, overload);
     this.#sessions = new Sessions(this.#parts, this.#servers);
     watchLoopLag(clock, lag, overload && ((lagMs) => overload.onLag(lagMs)));
-    clock.every(SAMPLE_PERIOD_MS, () => this.#balancers.sample());
+    clock.every(SAMPLE_PERIOD_MS, () => {
+      this.#balancers.sample();
+      this.#names?.sample();
+    });
   }
 
   /** Applies a message of the control thread. */
@@ -50,14 +55,18 @@ export class DataPlane {
       case "endpoint-page":
         return this.#balancers.addPage(message);
       case "add-destination": {
-        const balancer = this.#balancers.add(message);
-        if (balancer === undefined) return;
-        return this.#router(message.router).add(message.destination, balancer);
+        const { balancer, isNew } = this.#balancers.add(message);
+        if (isNew) this.#router(message.router).add(message.destination, balancer);
+        this.#names?.added(message, balancer);
+        return;
       }
       case "configure-destination":
         return this.#balancers.configure(message);
       case "remove-destination":
+        this.#names?.removing(message.destination);
         return this.#balancers.remove(message);
+      case "refuse-destination":
+        return this.#names?.refused(message.router, message.path);
       case "update-endpoints":
         return this.#balancers.update(message);
       case "add-server":
@@ -92,8 +101,22 @@ export class DataPlane {
 
   #routing(spec: ServerSpec): Routing {
     const hold = (destination: number): (() => void) => this.#balancers.hold(destination);
-    // Nothing finds names yet that only connections bring up.
-    return routingOf(spec, this.#router(spec.router), hold, undefined);
+    const router = this.#router(spec.router);
+    const { destination, routing: rules } = spec;
+    if (rules === undefined)
+      return { route: () => router.route(destination), onOver: hold(destination) };
+    const { features, send } = this.#parts;
+    const { routingOf } = features.get("routing");
+    if (spec.bringsUpNames !== true) return routingOf(spec, rules, router, hold, undefined);
+    const { Names: Loaded } = features.get("names");
+    this.#names ??= new Loaded({ balancers: this.#balancers, send });
+    const { lookup, end } = this.#names.begin(spec.router, router);
+    const routing = routingOf(spec, rules, router, hold, lookup);
+    const onOver = (): void => {
+      routing.onOver();
+      if (end() && this.#routers.get(spec.router) === router) this.#routers.delete(spec.router);
+    };
+    return { ...routing, onOver };
   }
 
   #router(label: string): Router {

@@ -10,8 +10,16 @@ const LOADERS = {
   pickers: () => import("./pickers.ts"),
   /** PROXY headers with which connections begin. */
   incomingHeaders: () => import("./incoming-headers.ts"),
+  /** TLS with clients. */
+  serverTls: () => import("../transport/server-tls.ts"),
+  /** Servers that choose where connections go. */
+  routing: () => import("./routing.ts"),
+  /** Names that connections bring up. */
+  names: () => import("./names.ts"),
+  /** Clients that must end TLS by close_notify. */
+  strictEnds: () => import("./strict-ends.ts"),
   /** TLS to endpoints. */
-  clientTls: () => import("../transport/client-tls.ts"),
+  clientTls: () => import("./endpoint-tls.ts"),
 } as const;
 
 export type Feature = keyof typeof LOADERS;
@@ -56,6 +64,10 @@ export function featuresOf(message: ToWorker): readonly Feature[] {
     case "configure-server": {
       const names: Feature[] = message.limits === undefined ? [] : ["limits"];
       if (message.proxyProtocol !== undefined) names.push("incomingHeaders");
+      if (message.tls !== undefined) names.push("serverTls");
+      if (message.routing !== undefined) names.push("routing");
+      if (message.bringsUpNames === true) names.push("names");
+      if (message.tls?.closeNotify === "required") names.push("strictEnds");
       return names;
     }
     default:

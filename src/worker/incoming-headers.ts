@@ -10,7 +10,9 @@ import { createStartTls } from "../transport/server-upgrade.ts";
 export function incomingHeaders(
   config: ServerProxyProtocolConfig,
   tls: ServerTls | undefined,
+  needsCloseNotify: boolean,
   onFault: OnFault,
 ): Pick<ServerSetup, "incoming" | "startTls"> {
-  return { incoming: new IncomingRule(config), startTls: tls && createStartTls(tls, onFault) };
+  const startTls = tls && createStartTls(tls, onFault, needsCloseNotify);
+  return { incoming: new IncomingRule(config), startTls };
 }

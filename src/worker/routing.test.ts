@@ -36,25 +36,17 @@ function scene() {
     return () => void held.splice(held.indexOf(destination), 1);
   };
   const router = { route: (id: number) => ({ destination: id }) as Balancer };
-  return { held, of: (spec: ServerSpec) => routingOf(spec, router, hold, undefined) };
+  return { held, of: (spec: ServerSpec) => routingOf(spec, ROUTING, router, hold, undefined) };
 }
 
 describe("routingOf", () => {
-  test("leads to the one destination of a server without rules, and keeps it until it is over", () => {
-    const { held, of } = scene();
-    const { route, routes, onOver } = of(SPEC);
-    expect([route()?.destination, routes, held]).toEqual([7, undefined, [7]]);
-    onOver();
-    expect(held).toEqual([]);
-  });
-
   test("keeps every destination that rules lead to, and knows them by their paths", () => {
     const { held, of } = scene();
     const destinations = [
       ["/svc/a", 3],
       ["/svc/b", 4],
     ] as const;
-    const { routes, onOver } = of({ ...SPEC, routing: ROUTING, destinations });
+    const { routes, onOver } = of({ ...SPEC, destinations });
     expect(held).toEqual([3, 4]);
     const to = (ip: string) => routes?.table.choose(ip, undefined).to;
     expect([to("10.0.0.1"), to("11.0.0.1"), to("12.0.0.1")]).toEqual(

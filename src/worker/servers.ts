@@ -1,5 +1,6 @@
 // The servers of one worker: made as the control thread says.
 import type { Balancer } from "../balancer/balancer.ts";
+import type { ServerTlsConfig } from "../config/tls-types.ts";
 import type { Overload } from "../admission/overload.ts";
 import { formatAddress } from "../lib/address.ts";
 import { Descriptors } from "../proxy/descriptors.ts";
@@ -8,7 +9,7 @@ import { Server, type ServerSetup } from "../proxy/server.ts";
 import type { SessionRoutes } from "../proxy/session-routes.ts";
 import { labelled } from "../telemetry/log.ts";
 import { Listener } from "../transport/listener.ts";
-import { createServerTls, type ServerTls } from "../transport/server-tls.ts";
+import type { ServerTls } from "../transport/server-tls.ts";
 import type { ConfigureServer, ServerSpec } from "../wire/messages.ts";
 import type { AdmissionOf } from "./admission.ts";
 import { lazyAdmission } from "./lazy-admission.ts";
@@ -54,7 +55,7 @@ export class Servers {
   add(spec: ServerSpec, begin: () => Routing): void {
     const { clock, rng, logger, registry, onFault } = this.#parts;
     const { router, ip, port, tls: tlsConfig } = spec;
-    const tls = tlsConfig && createServerTls(tlsConfig, clock.wallTime);
+    const tls = tlsConfig && this.#tlsOf(tlsConfig);
     const address = formatAddress({ ip, port });
     const admission = lazyAdmission(this.#parts, router, address, this.#overload);
     const setup = this.#setupOf(spec, begin(), tls, admission);
@@ -70,7 +71,7 @@ export class Servers {
       rng,
       log: labelled(logger("proxy"), { srv: address }),
     });
-    const listensWithTls = tls !== undefined && !readsHeaders;
+    const listensWithTls = tls !== undefined && setup.startTls === undefined;
     const listenerTls = listensWithTls ? tls : undefined;
     const listener = new Listener(spec, server.accept, listenerTls, onFault);
     const entry: Entry = { server, listener, metrics, admission, tls, listensWithTls };
@@ -84,12 +85,11 @@ export class Servers {
     const entry = this.#byId.get(spec.server);
     if (entry === undefined) return;
     const { server, listener, metrics, admission } = entry;
-    const { wallTime } = this.#parts.clock;
-    const tls = spec.keepsTls ? entry.tls : spec.tls && createServerTls(spec.tls, wallTime);
+    const tls = spec.keepsTls ? entry.tls : spec.tls && this.#tlsOf(spec.tls, entry.tls);
     const setup = this.#setupOf(spec, begin(), tls, admission);
     const readsHeaders = setup.incoming !== undefined;
     metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);
-    const listensWithTls = tls !== undefined && !readsHeaders;
+    const listensWithTls = tls !== undefined && setup.startTls === undefined;
     const isSame =
       listensWithTls === entry.listensWithTls && (!listensWithTls || tls === entry.tls);
     if (!isSame) listener.setTls(listensWithTls ? tls : undefined);
@@ -142,6 +142,11 @@ export class Servers {
     for (const { server } of this.#entries) server.destroySessions("shutdown");
   }
 
+  #tlsOf(config: ServerTlsConfig, before?: ServerTls): ServerTls {
+    const { features, clock } = this.#parts;
+    return features.get("serverTls").createServerTls(config, clock.wallTime, before);
+  }
+
   #setupOf(
     spec: ServerSpec,
     routing: Routing,
@@ -150,6 +155,7 @@ export class Servers {
   ): ServerSetup {
     const { start, features, onFault } = this.#parts;
     const { proxyProtocol } = spec;
+    const isStrict = spec.tls?.closeNotify === "required";
     return {
       settings: {
         ...spec,
@@ -158,9 +164,9 @@ export class Servers {
         earlyLimitBytes: start.bufferSizeBytes,
       },
       incoming: undefined,
-      startTls: undefined,
+      startTls: tls && isStrict ? features.get("strictEnds").strictEnds(tls, onFault) : undefined,
       ...(proxyProtocol &&
-        features.get("incomingHeaders").incomingHeaders(proxyProtocol, tls, onFault)),
+        features.get("incomingHeaders").incomingHeaders(proxyProtocol, tls, isStrict, onFault)),
       admission: admission.by(spec.limits),
       ...routing,
     };

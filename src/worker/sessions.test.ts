@@ -63,6 +63,7 @@ describe("Sessions, listing them", () => {
         rxBytes: 7,
         txBytes: 0,
         tls: undefined,
+        endpointTls: undefined,
       },
     ]);
     world.clock.advance(5_000);

@@ -6,6 +6,7 @@ import {
   clientEnds,
   clientIp,
   destinationOf,
+  endpointTls,
   type SessionFacts,
   sessionTls,
 } from "../proxy/session-facts.ts";
@@ -129,7 +130,6 @@ export class Sessions {
 
   #row({ session, facts, server, idleMs }: Found): SessionRow {
     const nowMs = this.#parts.clock.now();
-    const tls = sessionTls(facts);
     return {
       id: `${this.#parts.start.worker}.${this.#number(session)}`,
       server,
@@ -141,7 +141,8 @@ export class Sessions {
       idleMs,
       rxBytes: facts.rxBytes,
       txBytes: facts.txBytes,
-      tls: tls && { version: tls.version, serverName: tls.serverName, alpn: tls.alpn },
+      tls: sessionTls(facts),
+      endpointTls: endpointTls(facts),
     };
   }
 

@@ -45,7 +45,7 @@ describe.skipIf(!has("python3"))("handshakes that are not gone on with", () => {
     const caFile = join(product.folder, "ca.pem");
     const clients = (stuck: number, good: number) =>
       new PythonScript(
-        "handshakes.py",
+        "half-handshakes.py",
         ...[product.port(), stuck, good].map(String),
         ...[caFile, NAME, hello],
       );

@@ -257,7 +257,7 @@ describe.skipIf(!has("python3"))("healthCheck", () => {
   });
 
   test("initially: unhealthy keeps clients waiting until a check has passed, and the start is not held up", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const healthCheck = { kind: "tcp", ...FAST, initially: "unhealthy" };
     const server = { connectTimeoutMs: 30_000 };
     await using product = await checking([port], healthCheck, { server });

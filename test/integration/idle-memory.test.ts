@@ -62,6 +62,7 @@ function privateBytes({ process }: Product): number {
 const UNUSED = {
   control: [
     "admission/",
+    "app/names-on-demand.ts",
     "balancer/",
     "cli/args.ts",
     "cli/check.ts",
@@ -72,6 +73,7 @@ const UNUSED = {
     "config/load.ts",
     "config/schema",
     "control/limits.ts",
+    "control/name-cache.ts",
     "discovery/consul/",
     "discovery/dns/",
     "discovery/etcd/",
@@ -99,6 +101,7 @@ const UNUSED = {
     "discovery/",
     "proxy/proxy-protocol/decode",
     "proxy/proxy-protocol/incoming.ts",
+    "router/lookups.ts",
     "transport/client-tls.ts",
   ],
 } satisfies Record<Thread, readonly string[]>;

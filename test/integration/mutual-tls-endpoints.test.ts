@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Ca, type Issued, issue, makeCa } from "../support/certs.ts";
-import { Product } from "../support/product.ts";
+import { type LogLine, Product } from "../support/product.ts";
 import { identityFiles, proxyConfig, type ServerSpec } from "../support/tls/config.ts";
 import { makeCrl } from "../support/tls/crl.ts";
 import { Peer, type PeerServer, type PeerTlsServer } from "../support/tls/peer.ts";
@@ -247,6 +247,36 @@ describe("names by captures", () => {
     expect((await wrong.stats()).raw).not.toContain(TEXT);
   });
 });
+
+for (const [what, rule] of [
+  ["of connections", { tls: { dnsName: "{name}.test", trustCerts: ["ca.pem"] } }],
+  ["of their own", { own: { dnsName: "{name}.test", trustCerts: ["ca.pem"] } }],
+] as const) {
+  withPython(`health checks have a name for each destination, by captures ${what}`, async () => {
+    const names = ["one", "two"];
+    const endpoints = await Promise.all(
+      names.map(async (name) => listen(await issue(ca, { names: [`${name}.test`] }))),
+    );
+    const healthCheck = {
+      ...{ kind: "exchange", send: "PING\\n", expect: "PING\\n", intervalMs: 60_000 },
+      ...{ initially: "unhealthy", timeoutMs: 10_000, fall: 1, rise: 1 },
+      ...("own" in rule && { tls: rule.own }),
+    };
+    const connections = "tls" in rule && { tls: rule.tls };
+    const configs = [{ prefix: "/svc/{name}", healthCheck, ...connections }];
+    const servers = names.map((name, index) => ({
+      ...{ to: [endpoints[index]?.address ?? ""], dst: `/svc/${name}` },
+    }));
+    const config = proxyConfig(servers, { kind: "io.l5d.static", configs });
+    await using product = await Product.start(config, { files });
+    for (const { address } of endpoints) {
+      const isOurs = (line: LogLine) => JSON.stringify(line).includes(address);
+      const judged = ({ msg }: LogLine) => /^endpoint (?:un)?healthy$/.test(msg);
+      const line = await product.line((it) => judged(it) && isOurs(it));
+      expect(line.msg).toBe("endpoint healthy");
+    }
+  });
+}
 
 /** A relay to `port` that keeps what it has seen from both ends. */
 function wiretap(port: number) {

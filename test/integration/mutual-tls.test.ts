@@ -1,5 +1,5 @@
 // Certificates of clients: who is served, whoever is not, and what endpoints see of them. Peers: OpenSSL, Python, Node.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { type Ca, type Issued, issue, makeCa } from "../support/certs.ts";
 import { Product } from "../support/product.ts";
@@ -10,6 +10,7 @@ import { Peer, type PeerServer } from "../support/tls/peer.ts";
 import { has, run } from "../support/tls/tools.ts";
 import { until } from "../support/until.ts";
 
+setDefaultTimeout(60_000);
 const withPython = test.skipIf(!has("python3"));
 const withOpenssl = test.skipIf(!has("python3") || !has("openssl"));
 const withNode = test.skipIf(!has("python3") || !has("node"));

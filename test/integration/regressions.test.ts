@@ -75,7 +75,7 @@ describe.skipIf(!has("python3"))("regressions", () => {
   }
 
   test.skipIf(!has("iperf3"))("#47: iperf3 at full speed, both ways, on four streams", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const server = Bun.spawn(["iperf3", "-s", "-p", String(port), "--forceflush"], {
       stdout: "pipe",
     });

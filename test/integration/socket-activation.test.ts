@@ -38,7 +38,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   }
 
   test("is served, with the connections that wait in it since before the start", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const starting = start(port, `--listen 127.0.0.1:${port}:web --queued 50`);
     const clients: PythonSocket[] = [];
     await until("clients have connected", async () => {
@@ -54,7 +54,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   });
 
   test("that no server wants is closed with a warning that names it, and others are bound", async () => {
-    const [port, unwanted] = [await python.deadPort(), await python.deadPort()];
+    const [port, unwanted] = [await python.freePort(), await python.freePort()];
     await using product = await start(port, `--listen 127.0.0.1:${unwanted}:old-web`);
     await expectEcho(await python.connect(port));
     expect(await product.line(({ level }) => level === "warn")).toMatchObject({
@@ -66,7 +66,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   });
 
   test("meant for another process is left alone", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const how = `--pid 1 --listen 127.0.0.1:${port}`;
     await using product = await start(port, how, { waitUntilServing: false });
     expect(await product.process.exited).toBe(71);
@@ -74,7 +74,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   });
 
   test("of another IP address but with the port of a server is pointed out", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const how = `--listen 0.0.0.0:${port}:web`;
     await using product = await start(port, how, { waitUntilServing: false });
     expect(await product.process.exited).toBe(71);
@@ -87,7 +87,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   });
 
   test("that is no socket ends the start with a message that names the descriptor", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const how = `--listen 127.0.0.1:${port} --file /etc/passwd`;
     await using product = await start(port, how, { waitUntilServing: false });
     expect(await product.process.exited).toBe(71);
@@ -98,7 +98,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   });
 
   test("cannot be used without the C library, which is said", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     const how = `--listen 127.0.0.1:${port}`;
     const env = { LINKERD_TCP_FFI: "off" };
     await using product = await start(port, how, { env, waitUntilServing: false });
@@ -108,7 +108,7 @@ describe.skipIf(!has("python3"))("an inherited socket", () => {
   });
 
   test("is handed on by an upgrade", async () => {
-    const port = await python.deadPort();
+    const port = await python.freePort();
     await using product = await start(port, `--listen 127.0.0.1:${port}:web`);
     expect((await product.admin("/upgrade", { method: "POST" })).status).toBe(200);
     const { pid } = await product.line(({ msg }) => msg === "upgrade: a new process starts");

@@ -1,7 +1,7 @@
 // Servers that end TLS and choose by what it has agreed upon.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { createConnection } from "node:net";
-import { type Ca, issue, makeCa } from "../support/certs.ts";
+import { type Ca, type Issued, issue, makeCa } from "../support/certs.ts";
 import { Product } from "../support/product.ts";
 import { identityFiles } from "../support/tls/config.ts";
 import { Peer, type PeerServer } from "../support/tls/peer.ts";
@@ -26,14 +26,18 @@ afterAll(() => peer[Symbol.asyncDispose]());
 
 const NAMES = ["web", "api", "other", "closed", "reset", "nobody"].map((name) => `${name}.test`);
 
-async function start(server: object): Promise<Product> {
+async function start(
+  server: object,
+  tlsKeys: object = {},
+  moreFiles: Readonly<Record<string, string>> = {},
+): Promise<Product> {
   const names = {
     "/svc/web": [web.address],
     "/svc/api": [api.address],
     "/svc/rest": [rest.address],
   };
   const { identity, files } = identityFiles("all", await issue(ca, { names: NAMES }));
-  const tls = { defaultIdentity: identity, alpnProtocols: ["h2", "http/1.1"] };
+  const tls = { defaultIdentity: identity, alpnProtocols: ["h2", "http/1.1"], ...tlsKeys };
   return Product.start(
     {
       admin: { port: 0 },
@@ -45,7 +49,7 @@ async function start(server: object): Promise<Product> {
         },
       ],
     },
-    { files },
+    { files: { ...files, ...moreFiles } },
   );
 }
 
@@ -55,8 +59,9 @@ async function reaches(
   to: PeerServer,
   serverName: string | undefined,
   alpn: readonly string[] = [],
+  own: Partial<Issued> = {},
 ): Promise<void> {
-  const tls = { ca: ca.certPem, alpn, ...(serverName !== undefined && { serverName }) };
+  const tls = { ca: ca.certPem, alpn, ...(serverName !== undefined && { serverName }), ...own };
   const client = await peer.connect(product.port(), { tls });
   await client.sendText("hello");
   const server = await to.accept();
@@ -119,4 +124,26 @@ withPython("ends a connection in good order, or by a reset, as a rule says", asy
     await reason("no_route"),
     await reason("no_server_name"),
   ]).toEqual([2, 1, 1]);
+});
+
+withPython("goes by the names of the client's certificate, where that was verified", async () => {
+  const clients = await makeCa("Clients");
+  const known = await issue(clients, { names: ["job.test"], uris: ["spiffe://td/ns/a/sa/job"] });
+  const unknown = await issue(clients, { names: ["spiffe.test"] });
+  const stranger = await issue(await makeCa("Clients"), { uris: ["spiffe://td/ns/a/sa/job"] });
+  await using product = await start(
+    {
+      routes: [{ match: { clientSan: ["spiffe://td/ns/*/sa/job"] }, dstName: "/svc/api" }],
+      dstName: "/svc/rest",
+    },
+    { clientAuth: { trustCerts: ["clients.pem"] } },
+    { "clients.pem": clients.certPem },
+  );
+  await reaches(product, api, "web.test", [], known);
+  await reaches(product, rest, "web.test", [], unknown);
+  await reaches(product, rest, "web.test", []);
+  // A certificate of somebody else's is none: with one the client is refused.
+  const client = await peer.connect(product.port(), { tls: { ca: ca.certPem, ...stranger } });
+  expect((await client.receive()).end).not.toBe("eof");
+  expect(await product.metric("l5d_srv_tls_handshake_failure_total")).toBe(1);
 });

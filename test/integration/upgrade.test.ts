@@ -166,7 +166,7 @@ describe.skipIf(!has("python3"))("an upgrade", () => {
   test("takes the configuration as it is now: new servers listen, others listen no more", async () => {
     const product = await start(config());
     const port = product.port();
-    const extra = await python.deadPort();
+    const extra = await python.freePort();
     rewrite(product, {
       ...(config() as Record<string, unknown>),
       routers: [

@@ -30,6 +30,12 @@ export interface IssueOptions {
   readonly emails?: readonly string[];
   /** Default: `ecdsa`, on P-256. */
   readonly algorithm?: "ecdsa" | "rsa";
+  /** Default: `CN=` and the first name; empty for no name at all. */
+  readonly subject?: string;
+  /** Of an RSA key. Default: 2048. */
+  readonly bits?: number;
+  /** What is signed is hashed by. Default: SHA-256. */
+  readonly hash?: "SHA-1" | "SHA-256";
   /** Days from now until it expires; negative for one that has. Default: 30. */
   readonly days?: number;
   /** Days from now until it becomes valid. Default: one day before now or, if it has expired, before its end. */
@@ -73,20 +79,20 @@ export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued>
   const { names = ["localhost"], ips = [], algorithm = "ecdsa", days = 30 } = options;
   const { uris = [], emails = [] } = options;
   const { fromDays = Math.min(-1, days - 1) } = options;
-  const pair = keyPair(algorithm);
+  const pair = keyPair(algorithm, options.bits);
   const keys = await webKeys(pair, algorithm);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: `CN=${names[0] ?? ips[0] ?? "nobody"}`,
+    subject: options.subject ?? `CN=${names[0] ?? ips[0] ?? "nobody"}`,
     issuer: ca.certificate.subject,
     notBefore: inDays(fromDays),
     notAfter: inDays(days),
     publicKey: keys.publicKey,
     signingKey: ca.signingKey,
-    signingAlgorithm: EC,
+    signingAlgorithm: { ...EC, hash: options.hash ?? EC.hash },
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.SubjectAlternativeNameExtension([
+      ...alternativeNames([
         ...names.map((value) => ({ type: "dns", value }) as const),
         ...ips.map((value) => ({ type: "ip", value }) as const),
         ...uris.map((value) => ({ type: "url", value }) as const),
@@ -98,10 +104,14 @@ export async function issue(ca: Ca, options: IssueOptions = {}): Promise<Issued>
   return issued(certificate, pair);
 }
 
-function keyPair(algorithm: "ecdsa" | "rsa"): KeyPair {
+function alternativeNames(names: readonly x509.JsonGeneralName[]): x509.Extension[] {
+  return names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension([...names])];
+}
+
+function keyPair(algorithm: "ecdsa" | "rsa", bits = 2048): KeyPair {
   return algorithm === "ecdsa"
     ? generateKeyPairSync("ec", { namedCurve: "P-256" })
-    : generateKeyPairSync("rsa", { modulusLength: 2048 });
+    : generateKeyPairSync("rsa", { modulusLength: bits });
 }
 
 async function webKeys(pair: KeyPair, algorithm: "ecdsa" | "rsa") {

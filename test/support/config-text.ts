@@ -3,7 +3,7 @@ import type { LoadResult } from "../../src/config/load-result.ts";
 import { loadText } from "../../src/config/load.ts";
 import { loadNamerdText } from "../../src/config/load-namerd.ts";
 import { formatProblem } from "../../src/config/problems.ts";
-import type { Surroundings } from "../../src/config/surroundings.ts";
+import type { FolderEntry, Surroundings } from "../../src/config/surroundings.ts";
 import type { Config } from "../../src/config/types.ts";
 
 /** Loads `text` as `/etc/l5d/l5d.yml`. `files` are texts by absolute path; `/disco` is the only directory. */
@@ -27,6 +27,7 @@ function surroundingsWith(
       return content;
     },
     isDirectory: (path) => path === "/disco",
+    listFolder: (path) => folderOf(path, files),
     environment: (name) => environment[name],
     systemRoots: () => {
       const file = environment["SSL_CERT_FILE"];
@@ -35,6 +36,16 @@ function surroundingsWith(
     cores: 8,
     nowMs: Date.now(),
   };
+}
+
+function folderOf(path: string, files: Readonly<Record<string, string>>): readonly FolderEntry[] {
+  const below = Object.keys(files).filter((file) => file.startsWith(`${path}/`));
+  if (below.length === 0) throw Object.assign(new Error(path), { code: "ENOENT" });
+  const entries = below.map((file) => {
+    const [name = "", ...rest] = file.slice(path.length + 1).split("/");
+    return [name, { name, isFolder: rest.length > 0 }] as const;
+  });
+  return [...new Map(entries.toSorted(([a], [b]) => (a < b ? -1 : 1))).values()];
 }
 
 /** All problems, or all warnings of a good configuration, a line each. */

@@ -24,6 +24,14 @@ export class FakeSocket implements Socket {
   remotePort: number | undefined;
   localAddress: string | undefined;
   localPort: number | undefined;
+  /** What Bun's sockets tell of TLS, of which this one speaks none. */
+  readonly authorized = false;
+  readonly alpnProtocol = null;
+  readonly getTLSVersion = () => null;
+  readonly getCipher = () => undefined;
+  readonly getServername = () => null;
+  readonly getSession = () => undefined;
+  readonly isSessionReused = () => false;
 
   write(bytes: Uint8Array): number {
     if (this.state !== "open" || this.finished) return -1;

@@ -125,13 +125,28 @@ describe("a configuration in the documentation", () => {
 
 /** A certificate or a key for each PEM file that a configuration names. */
 async function filesFor(text: string): Promise<Readonly<Record<string, string>>> {
-  const names = text.match(/[\w/-]+\.pem\b/g) ?? [];
-  if (names.length === 0) return {};
+  const files = text.match(/[\w/-]+\.pem\b/g) ?? [];
+  if (files.length === 0) return {};
   const ca = await makeCa();
-  const { certPem, keyPem } = await issue(ca, { names: ["example.com"] });
-  return Object.fromEntries(
-    names.map((name) => [`/etc/l5d/${name}`, /\bkey\b|-key/.test(name) ? keyPem : certPem]),
+  const hosts = Array.from(
+    text.matchAll(/((?:\*\.)?[\w.-]+\.example\.com)"?:/g),
+    ([, host = ""]) => host,
   );
+  const names = ["example.com", ...hosts];
+  const [ec, rsa] = [await issue(ca, { names }), await issue(ca, { names, algorithm: "rsa" })];
+  const contentOf = (name: string): string => {
+    const isRsa = name.includes("rsa");
+    if (name === "ca.pem") return ca.certPem;
+    if (!/\bkey\b|-key/.test(name)) return isRsa ? rsa.certPem : ec.certPem;
+    if (!isRsa) return ec.keyPem;
+    return text.includes("passphraseFile") ? rsa.encryptedKeyPem : rsa.keyPem;
+  };
+  return {
+    ...Object.fromEntries(files.map((name) => [`/etc/l5d/${name}`, contentOf(name)])),
+    "/etc/l5d/passphrase": "secret",
+    "/etc/linkerd-tcp/certs/tls.crt": ec.certPem,
+    "/etc/linkerd-tcp/certs/tls.key": ec.keyPem,
+  };
 }
 
 test("ARCHITECTURE.md has the table of layers as the check has it", () => {

@@ -43,7 +43,9 @@ describe("examples", () => {
       "web.example.com",
       "*.apps.example.com",
     ]);
-    expect(tls?.defaultIdentity?.certificateChainPem.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+    expect(
+      tls?.defaultIdentity?.pairs[0]?.certificateChainPem.match(/BEGIN CERTIFICATE/g),
+    ).toHaveLength(2);
   });
 });
 

@@ -10,6 +10,10 @@ const MOST_LOOKS = 10;
 
 export interface ConfigWatchParts {
   readonly clock: Clock;
+  /** Between two looks; a second when not given. */
+  readonly everyMs?: number;
+  /** Between a look that has seen a change and the next; as the others when not given. */
+  readonly settleMs?: number;
   readonly onChange: () => void;
   /** The system's files when not given. */
   readonly stampOf?: (path: string) => FileStamp;
@@ -38,7 +42,18 @@ export class ConfigWatch {
   set(isOn: boolean): void {
     if (isOn === (this.#cancel !== undefined)) return;
     this.#cancel?.();
-    this.#cancel = isOn ? this.#parts.clock.every(LOOK_EVERY_MS, () => this.#look()) : undefined;
+    this.#cancel = undefined;
+    if (isOn) this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    const { clock, everyMs = LOOK_EVERY_MS, settleMs = everyMs } = this.#parts;
+    const cancel = clock.after(this.#seen === undefined ? everyMs : settleMs, () => {
+      this.#look();
+      // What that has led to may have ended the watch.
+      if (this.#cancel === cancel) this.#lookSoon();
+    });
+    this.#cancel = cancel;
   }
 
   #look(): void {

@@ -14,7 +14,9 @@ const arbitraryServer: fc.Arbitrary<ServerConfig> = fc.record({
   dstName: fc.constantFrom("/svc/a", "/svc/b", "/svc/b/c"),
   tls: fc.constantFrom(undefined, {
     alpnProtocols: ["h2"],
-    defaultIdentity: { certificateChainPem: "-----chain", privateKeyPem: "-----key" },
+    defaultIdentity: {
+      pairs: [{ certificateChainPem: "-----chain", privateKeyPem: "-----key" }],
+    },
     identities: [],
     handshakeTimeoutMs: 10,
   }),
@@ -70,6 +72,7 @@ const arbitraryConfig: fc.Arbitrary<Config> = fc.record({
   bufferSizeBytes: fc.constantFrom(1, 2),
   workers: fc.constantFrom(1, 2),
   reloadOnChange: fc.boolean(),
+  followCertificates: fc.boolean(),
 });
 
 /** What is there after `differences`. */
@@ -124,6 +127,27 @@ describe("planOf()", () => {
         expect(again.atNextStart).toEqual(plan.atNextStart);
       }),
     );
+  });
+
+  test("sees what changes for names that connections bring up, though no destination does", () => {
+    const router = (more: string): Config =>
+      configFrom(`
+routers:
+  - label: r
+    interpreter: {kind: io.l5d.namerd.http, baseUrl: "http://namerd"}
+    servers: [{port: 1, passthrough: {}, dstName: "/svc/{sni}"}]
+    ${more}
+`);
+    const settings = (before: string, after: string): readonly string[] => {
+      const plan = planOf(router(before), router(after));
+      expect([isEmpty(plan), plan.atNextStart]).toEqual([plan.settings.length === 0, []]);
+      return plan.settings.map(({ setting, from, to }) => `${setting} ${from} ${to}`);
+    };
+    expect(settings("", "bindingCache: {}")).toEqual([]);
+    expect(settings("", "bindingCache: {paths: 7}")).toEqual(["r.bindingCache.paths 1000 7"]);
+    expect(settings("", "client: {kind: io.l5d.global, maxWaiters: 3}")).toEqual([
+      "r.client a list of 0 a list of 1",
+    ]);
   });
 
   test("sees each change of namers, of their order too", () => {
@@ -199,7 +223,7 @@ describe("a plan in words", () => {
     const server = configFrom(BASE).routers[0]?.servers[0] as ServerConfig;
     const withKey = (privateKeyPem: string): Config => {
       const config = configFrom(BASE);
-      const identity = { certificateChainPem: "-----SECRET-A", privateKeyPem };
+      const identity = { pairs: [{ certificateChainPem: "-----SECRET-A", privateKeyPem }] };
       const tls = {
         alpnProtocols: [],
         defaultIdentity: identity,

@@ -66,9 +66,10 @@ export interface Plan {
 }
 
 /** What of a configuration may change at once. Keys that are not named here wait for the next start. */
-const LIVE = ["routers", "namers", "reloadOnChange"] as const;
+const LIVE = ["routers", "namers", "reloadOnChange", "followCertificates"] as const;
+const LIVE_SWITCHES = ["reloadOnChange", "followCertificates"] as const;
 const LIVE_OF_ADMIN = ["graceMs", "drainWindowMs"] as const;
-const LIVE_OF_ROUTER = ["label", "interpreter", "servers", "client"] as const;
+const LIVE_OF_ROUTER = ["label", "interpreter", "servers", "client", "bindingCache"] as const;
 
 /** The way from `before`, which is in effect, to `after`. */
 export function planOf(before: Config, after: Config): Plan {
@@ -79,8 +80,9 @@ export function planOf(before: Config, after: Config): Plan {
     routers: differences(routersOf(before), routersOf(effective), "interpreter"),
     namers: namerDifferences(before.namers, effective.namers),
     settings: [
-      ...settingChanges({ reloadOnChange: before.reloadOnChange }, after, ["reloadOnChange"]),
+      ...settingChanges(pick(before, LIVE_SWITCHES), pick(after, LIVE_SWITCHES), LIVE_SWITCHES),
       ...settingChanges(before.admin, after.admin, LIVE_OF_ADMIN, "admin."),
+      ...namingChanges(before, effective),
     ],
     atNextStart: [...fixedChanges(before, after)],
     effective,
@@ -197,6 +199,19 @@ function keepFixed(before: Config, after: Config): Config {
   });
   const admin = { ...before.admin, ...pick(after.admin, LIVE_OF_ADMIN) };
   return { ...before, ...pick(after, LIVE), admin, routers };
+}
+
+/** What becomes different for names that connections bring up, which no destination of either configuration tells. */
+function namingChanges(before: Config, after: Config): readonly SettingChange[] {
+  return after.routers.flatMap((router) => {
+    const was = before.routers.find(({ label }) => label === router.label);
+    if (was?.bindingCache === undefined || router.bindingCache === undefined) return [];
+    const prefix = `${router.label}.`;
+    return [
+      ...allChanges(pick(was, ["bindingCache"]), pick(router, ["bindingCache"]), prefix),
+      ...settingChanges(was, router, ["client"], prefix),
+    ];
+  });
 }
 
 function* fixedChanges(before: Config, after: Config): Generator<SettingChange> {

@@ -131,6 +131,27 @@ test("Reloader does later what was asked for while something short stood in the 
   expect([applied.length, reloader.inEffect.generation]).toEqual([1, 2]);
 });
 
+test("Reloader lets a rotation come to its end before it reloads, and has none begin meanwhile", async () => {
+  const { reloader, applied } = setup();
+  const config = configFrom(ONE);
+  const read = Promise.withResolvers<{ config: typeof config; fingerprint: string }>();
+  const rotation = reloader.rotate(() => read.promise);
+  expect(await reloader.rotate(() => Promise.resolve(undefined))).toBe(false);
+  const reload = reloader.reload("test");
+  await Promise.resolve();
+  expect(reloader.inEffect.last).toBeUndefined();
+  read.resolve({ config, fingerprint: "rotated" });
+  expect(await rotation).toBe(true);
+  expect(reloader.inEffect).toMatchObject({ fingerprint: "rotated", generation: 1 });
+  expect(await reload).toMatchObject({ result: "unchanged" });
+  expect(applied).toEqual([]);
+});
+
+test("Reloader rotates nothing while the process may not change", async () => {
+  const { reloader } = setup({ obstacle: () => "the process is draining" });
+  expect(await reloader.rotate(() => Promise.reject(new Error("not asked")))).toBe(false);
+});
+
 test("Reloader plans without changing anything", async () => {
   const { file, reloader, applied, calls } = setup();
   file.text = TWO;

@@ -1,10 +1,12 @@
 // Reloads the configuration: loads the file, makes the plan, and carries it out as a whole or not at all.
 import type { ReloadAnswer } from "../../admin/admin-port.ts";
-import type { LoadResult } from "../../config/load-result.ts";
+import type { LoadedMaterial, LoadResult, LoadTrace } from "../../config/load-result.ts";
 import { formatProblem, type Problem } from "../../config/problems.ts";
+import { mergeMaterial } from "../../config/merge-material.ts";
 import type { Config } from "../../config/types.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Logger } from "../../telemetry/log.ts";
+import type { Rotated } from "../certificates/rotation.ts";
 import { ConfigWatch } from "./config-watch.ts";
 import { linesOf, type LiveNumbers, type PlanView, viewOf } from "./describe.ts";
 import { isEmpty, type Plan, planOf } from "./plan.ts";
@@ -25,6 +27,8 @@ export interface ConfigOrigin {
 export interface ReloadHooks {
   readonly onReloadBegin?: () => void;
   readonly onReloadEnd?: () => void;
+  /** What was put into effect took this from PEM files, which are to be followed or not. */
+  readonly onMaterial?: (material: LoadedMaterial | undefined, isFollowed: boolean) => void;
 }
 
 /** A configuration that was loaded. */
@@ -37,6 +41,7 @@ export interface ReloaderParts extends ReloadHooks {
     readonly source: unknown;
     readonly files?: Loaded["files"] | undefined;
     readonly fingerprint?: string | undefined;
+    readonly material?: LoadedMaterial | undefined;
   };
   /** Undefined: there is no file to load. */
   readonly origin: ConfigOrigin | undefined;
@@ -68,6 +73,8 @@ export class Reloader {
   #source: unknown;
   #inEffect: InEffect;
   #isBusy = false;
+  /** Ends with the rotation of certificates that is under way. */
+  #rotating: Promise<void> | undefined;
   /** Somebody who does not wait for an answer has asked while that could not be. */
   #again: string | undefined;
 
@@ -84,7 +91,8 @@ export class Reloader {
     };
     metrics.inEffect(1, clock.wallTime());
     this.#watch = new ConfigWatch({ clock, onChange: () => this.request("a file has changed") });
-    this.#watch.expect(started.files ?? []);
+    this.#watch.expect(watched(started, started.config));
+    parts.onMaterial?.(started.material, started.config.followCertificates);
     this.#watch.set(parts.origin !== undefined && started.config.reloadOnChange);
   }
 
@@ -157,11 +165,36 @@ export class Reloader {
     });
   }
 
+  /**
+   * Puts into effect what `read` answers of PEM files. Answers false, having done nothing, while a reload is under way or
+   * nothing may change. A reload that is asked for meanwhile waits. Rejects with what `read` rejects with, or what keeps it
+   * from being put into effect.
+   */
+  async rotate(read: () => Promise<Rotated | undefined>): Promise<boolean> {
+    if (this.#isBusy || this.#rotating !== undefined) return false;
+    if (this.#parts.obstacle() !== undefined) return false;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#rotating = promise;
+    try {
+      const rotated = await read();
+      if (rotated === undefined) return true;
+      const plan = planOf(this.#config, mergeMaterial(this.#config, rotated.config));
+      if (!isEmpty(plan)) await this.#parts.apply(plan);
+      this.#config = plan.effective;
+      this.#inEffect = { ...this.#inEffect, fingerprint: rotated.fingerprint };
+      return true;
+    } finally {
+      this.#rotating = undefined;
+      resolve();
+    }
+  }
+
   async #alone(run: () => Promise<ReloadAnswer>): Promise<ReloadAnswer> {
     const obstacle = this.#obstacle();
     if (obstacle !== undefined) return this.#answer("refused", obstacle);
     this.#isBusy = true;
     try {
+      await this.#rotating;
       return await run();
     } catch (error) {
       return this.#answer("failed", error instanceof Error ? error.message : String(error));
@@ -195,20 +228,21 @@ export class Reloader {
     const view = viewOf(plan, this.#parts.live());
     const details = { plan: view, warnings: loaded.warnings };
     // Files that are good and cannot be put into effect (an address is in use) are tried again when they change.
-    this.#watch.expect(loaded.files ?? []);
+    this.#watch.expect(watched(loaded, plan.effective));
     const doubt = isEmpty(plan) ? undefined : await this.#parts.apply(plan);
     this.#takeEffect(plan, loaded);
     if (isEmpty(plan)) return this.#answer("unchanged", "there is nothing to change", details);
     return this.#answer("applied", doubt ?? "the configuration is in effect", details);
   }
 
-  #takeEffect(plan: Plan, { source, fingerprint }: Loaded): void {
+  #takeEffect(plan: Plan, { source, fingerprint, material }: Loaded): void {
     const { clock, metrics } = this.#parts;
     this.#config = plan.effective;
     this.#source = source;
     const generation = this.#inEffect.generation + (isEmpty(plan) ? 0 : 1);
     this.#inEffect = { ...this.#inEffect, generation, fingerprint, loadedAtMs: clock.wallTime() };
     this.#watch.set(plan.effective.reloadOnChange);
+    this.#parts.onMaterial?.(material, plan.effective.followCertificates);
     metrics.inEffect(generation, clock.wallTime());
   }
 
@@ -247,4 +281,14 @@ export class Reloader {
     else if (result === "refused") log.warn("reload is refused", fields);
     else log.error("reload has failed: the configuration stays as it was", fields);
   }
+}
+
+/** The files that a reload is for: of a good configuration not those that are followed anyway. */
+function watched(
+  { files = [], material }: { readonly [Key in "files" | "material"]?: LoadTrace[Key] | undefined },
+  { followCertificates }: Config,
+): NonNullable<LoadTrace["files"]> {
+  if (!followCertificates || material === undefined) return files;
+  const followed = new Set(material.files.map(({ path }) => path));
+  return files.filter(({ path }) => !followed.has(path));
 }

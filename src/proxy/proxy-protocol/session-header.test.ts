@@ -4,6 +4,7 @@ import { afterFailures } from "../../../test/support/accrual-config.ts";
 import { FakeSocket } from "../../../test/support/fake-sockets.ts";
 import { fakeWorld } from "../../../test/support/fake-world.ts";
 import type { ClientProxyProtocolConfig } from "../../config/types.ts";
+import { NOBODY } from "../../transport/bun.ts";
 import type { StartTls } from "../../transport/server-upgrade.ts";
 import type { HandshakeOwner } from "../../transport/socket.ts";
 import { LOCAL_V2, UNKNOWN_V1 } from "./encode.ts";
@@ -188,6 +189,7 @@ describe("Session with a header before TLS", () => {
         startTls: (plain, owner, read) => {
           const tls = new FakeSocket();
           started.push({ plain, owner, read: new TextDecoder().decode(read), tls });
+          plain.data = NOBODY;
           whenStarted?.(owner);
           return tls;
         },

@@ -40,6 +40,30 @@ export const ROUTER_METRICS = {
   ),
 } as const;
 
+/** Metrics of the names that connections bring up. */
+export const NAME_METRICS = {
+  live: gauge(
+    "l5d_rt_names",
+    ["rt", "state"],
+    "Names that connections have brought up and that are followed now, by state: bound, or unbound where nothing stands behind them (yet). Routers with {sni} or {alpn} in a path only, also the others of l5d_rt_names.",
+  ),
+  created: counter(
+    "l5d_rt_names_created_total",
+    ROUTER,
+    "Names that connections have brought up and that were followed.",
+  ),
+  evicted: counter(
+    "l5d_rt_names_evicted_total",
+    ["reason", "rt"],
+    "Such names that are followed no more, by reason: idle (not used for idleTtlSecs), unbound (led nowhere for 10 s), limit (there was no room for another). Reloads do not count.",
+  ),
+  refused: counter(
+    "l5d_rt_names_refused_total",
+    ["reason", "rt"],
+    "Questions for new names that were refused, by reason: limit (all in use), rate (too many new ones).",
+  ),
+} as const;
+
 /** Metrics of servers. */
 export const SERVER_METRICS = {
   accepts: counter(

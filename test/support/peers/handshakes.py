@@ -1,55 +1,81 @@
-"""Clients that begin a TLS handshake and do not go on, and others that do. Arguments: port, count, good ones, CA file, name,
-hello in hex.
-
-Every second of the first sends a part of the hello, the others all of it: those the server has answered. Reports
-{"stuck": n, "answered": n}, {"good": n, "slowest": secs} when the others have had their bytes back from an endpoint that
-echoes, and {"ends": {...}} when every one of the first has been ended.
-"""
-
-import collections
+# TLS clients that connect, ask and leave, one after the other in several threads. Argument: JSON {port, ca, count, threads,
+# names, header}: `names` are asked for in turn, null for no name; `header`: connections begin with a PROXY header. Ends when
+# `count` handshakes were made and standard input has ended. Reports {done, serials} now and then, at the end {done, serials,
+# failures}: how often each serial number was seen for each name, and what failed how often.
 import json
-import select
+import os
 import socket
 import ssl
 import sys
-import time
+import threading
+from collections import Counter
 
-port, count, good = (int(word) for word in sys.argv[1:4])
-ca_file, name, hello = sys.argv[4], sys.argv[5], bytes.fromhex(sys.argv[6])
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-context.load_verify_locations(ca_file)
-stuck = {}
-whole = []
-poll = select.epoll()
-for at in range(count):
-    # Each address has all ports to connect from.
-    sock = socket.create_connection(("127.0.0.1", port), 60, (f"127.0.0.{2 + at % 8}", 0))
-    sock.sendall(hello if at % 2 else hello[: 10 + at % (len(hello) - 20)])
-    if at % 2:
-        whole.append(sock)
-    stuck[sock.fileno()] = sock
-# A server's flight is there: hello, certificate, finished. It is left unread.
-answered = sum(len(sock.recv(1, socket.MSG_PEEK)) for sock in whole)
-print(json.dumps({"stuck": count, "answered": answered}), flush=True)
+orders = json.loads(sys.argv[1])
+closing = threading.Event()
+lock = threading.Lock()
+failures = Counter()
+serials = {}
+done = [0]
 
-done, slowest = 0, 0.0
-for _ in range(good):
-    begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), 30) as plain:
-        with context.wrap_socket(plain, server_hostname=name) as tls:
-            tls.sendall(b"there and back")
-            done += tls.recv(100) == b"there and back"
-    slowest = max(slowest, time.monotonic() - begun)
-print(json.dumps({"good": done, "slowest": slowest}), flush=True)
 
-ends = collections.Counter()
-for sock in stuck.values():
-    poll.register(sock, select.EPOLLRDHUP)
-deadline = time.monotonic() + 180
-while stuck and time.monotonic() < deadline:
-    for fd, event in poll.poll(1):
-        sock = stuck.pop(fd)
-        ends["reset" if event & select.EPOLLERR else "fin"] += 1
-        poll.unregister(sock)
-        sock.close()
-print(json.dumps({"ends": ends, "left": len(stuck)}), flush=True)
+def context_of(name):
+    context = ssl.create_default_context(cafile=orders["ca"])
+    context.check_hostname = name is not None
+    return context
+
+
+# Sessions are not taken over from one connection to the next unless one says so.
+contexts = {name: context_of(name) for name in orders["names"]}
+
+
+def handshake(name):
+    sock = socket.create_connection(("127.0.0.1", orders["port"]), timeout=30)
+    sock.settimeout(30)
+    if orders.get("header"):
+        sock.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\n")
+    with contexts[name].wrap_socket(sock, server_hostname=name) as tls:
+        question = os.urandom(16)
+        tls.sendall(question)
+        answer = b""
+        while len(answer) < len(question):
+            part = tls.recv(64)
+            if not part:
+                raise OSError("end of stream")
+            answer += part
+        if answer != question:
+            raise OSError("another answer")
+        return tls.getpeercert()["serialNumber"].lower().lstrip("0")
+
+
+def report(**rest):
+    print(json.dumps({"done": done[0], "serials": serials, **rest}), flush=True)
+
+
+def client(place):
+    turn = place
+    while not (closing.is_set() and done[0] >= orders["count"]):
+        name = orders["names"][turn % len(orders["names"])]
+        turn += 1
+        try:
+            serial = handshake(name)
+        except Exception as error:
+            with lock:
+                failures[f"{name}: {type(error).__name__} {error}"] += 1
+            continue
+        with lock:
+            seen = serials.setdefault(str(name), {})
+            is_new = serial not in seen
+            seen[serial] = seen.get(serial, 0) + 1
+            done[0] += 1
+            if is_new or done[0] % 50 == 0:
+                report()
+
+
+threads = [threading.Thread(target=client, args=(place,)) for place in range(orders["threads"])]
+for thread in threads:
+    thread.start()
+sys.stdin.read()
+closing.set()
+for thread in threads:
+    thread.join()
+report(failures=failures)

@@ -93,9 +93,16 @@ export class PythonSockets implements AsyncDisposable {
     return new BlackHole(this, handle, port);
   }
 
-  /** A port where nobody listens, but who is told to. */
+  /** A port that others than this process are to listen on. Nothing keeps it free until then. */
+  async freePort(): Promise<number> {
+    const server = await this.serve("hold");
+    await server.stop();
+    return server.port;
+  }
+
+  /** A port where nobody listens who does not ask for just this one. */
   async deadPort(): Promise<number> {
-    const { port } = await this.call<MadePort>("dead_port", {});
+    const { port } = await this.call<{ readonly port: number }>("dead_port", {});
     return port;
   }
 

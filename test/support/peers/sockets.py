@@ -51,6 +51,8 @@ def end(sock, how):
 # === single sockets ===
 
 
+
+
 def listen(backlog=512, port=0):
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
