@@ -325,10 +325,11 @@ export class Session implements SideOwner, Waiter, OpeningSession, RouteSeeker, 
 
   #onReset(byClient: boolean, error: Error): void {
     if (this.#state === "handshaking") reportUnfinished(this.context, "reset");
+    const reason = resetReason(error, byClient, this.context);
     if (this.#connection === undefined) return this.destroy("client_left");
     const other = byClient ? this.#downstream.peer : this.#downstream;
     // What was read before the reset is delivered first, if the other side takes it in time.
-    this.#linger(resetReason(error, byClient, this.context));
+    this.#linger(reason);
     other.reset();
   }
 

@@ -200,7 +200,7 @@ withPython("an endpoint whose certificate is revoked gets no byte", async () => 
     expect(await ask(product, "/svc/bad")).toBe("");
     expect((await bad.stats()).raw).not.toContain(TEXT);
     const failure = await product.line(({ msg }) => msg === "connect failed");
-    expect(failure).toMatchObject({ failure: "tls", detail: "certificate revoked" });
+    expect(failure).toMatchObject({ failure: "tls", detail: "revoked: certificate revoked" });
     expect(await ask(product, "/svc/fine")).toBe(TEXT);
   }
 });
