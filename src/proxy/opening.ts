@@ -2,7 +2,7 @@
 // beginning of TLS that we end, or the hello of TLS that we pass on.
 import { GONE } from "../admission/ticket.ts";
 import type { Deadline, DeadlineRunner } from "../lib/deadlines.ts";
-import type { San } from "../lib/san-pattern.ts";
+import type { CertificateName } from "../lib/certificate-names.ts";
 import type { NoHello, TlsTraits } from "../router/route-table.ts";
 import { peerAddress } from "../transport/bun.ts";
 import type { HandshakeOwner, Socket } from "../transport/socket.ts";
@@ -21,7 +21,7 @@ import {
 import type { Side } from "./side.ts";
 
 const NOTHING = new Uint8Array(0);
-const NO_NAMES = (): readonly San[] => [];
+const NO_NAMES = (): readonly CertificateName[] => [];
 
 /** What an opening asks of its session. */
 export interface OpeningSession extends DeadlineRunner {
