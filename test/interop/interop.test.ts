@@ -26,9 +26,9 @@ describe("clients shake hands, in full and by resuming, and are ended in order",
     });
 });
 
-describe("endpoints shake hands, answer, and end in order", () => {
+describe("endpoints shake hands, in full and by resuming, answer, and end in order", () => {
   for (const cell of CELLS)
     test.concurrent.skipIf(!isThere(cell.stack))(nameOf(cell), async () => {
-      expect(await interop?.endpoint(cell)).toEqual([]);
+      expect(await interop?.endpoint(cell)).toEqual({ full: [], resumed: [] });
     });
 });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Product } from "../support/product.ts";
 import { has } from "../support/tls/tools.ts";
+import { until } from "../support/until.ts";
 import { makeCertificates } from "./certificates.ts";
 import {
   type Cell,
@@ -22,12 +23,6 @@ import { type Endpoint, startEndpoints } from "./endpoints.ts";
 
 /** Programs at a time. */
 const AT_A_TIME = 4;
-
-export interface Matrix {
-  /** For each cell: what was wrong. */
-  readonly clients: ReadonlyMap<Cell, Promise<Tried>>;
-  readonly endpoints: ReadonlyMap<Cell, Promise<Problems>>;
-}
 
 /** Whether the programs of a stack are there. */
 export function isThere(stack: Stack): boolean {
@@ -68,10 +63,30 @@ export class Interop implements AsyncDisposable {
   }
 
   /** The cell's stack as the endpoint, behind TLS of the proxy. */
-  endpoint(cell: Cell): Promise<Problems> {
+  endpoint(cell: Cell): Promise<Tried> {
     const endpoint = this.#endpoints.find((each) => each.cell === cell);
     if (endpoint === undefined) throw new Error(`${cell.stack} is not there`);
-    return this.#slots.run(() => askEndpoint(this.#port(endpointPath(cell)), endpoint));
+    return this.#slots.run(async () => ({
+      full: await this.#ask(endpoint, "false"),
+      resumed: await this.#ask(endpoint, "true"),
+    }));
+  }
+
+  async #ask(endpoint: Endpoint, resumed: "true" | "false"): Promise<Problems> {
+    const { cell } = endpoint;
+    const dst = endpointPath(cell);
+    const found = await askEndpoint(this.#port(dst), endpoint);
+    const labels = { dst, resumed, version: `TLSv${cell.version}` };
+    let count: number | undefined;
+    // A new series takes a moment to be on the page.
+    const counted = async (): Promise<boolean> => {
+      count = await this.#product?.metric("l5d_dst_tls_handshakes_total", labels);
+      return count !== undefined;
+    };
+    await until("the handshake is counted", counted).catch(() => {});
+    return count === 1
+      ? found
+      : [...found, `${count ?? "no"} such handshakes with resumed="${resumed}"`];
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -111,6 +126,8 @@ function configuration(
   const tls = { dnsName: NAME, trustCerts: [caFile] };
   return {
     admin: { port: 0 },
+    // Sessions are resumed by the worker that has begun them.
+    workers: 1,
     routers: [
       {
         label: "interop",
