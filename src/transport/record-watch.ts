@@ -1,7 +1,7 @@
 // Whether a TLS peer has said that it ends (close_notify), or only its TCP connection ended: a bare FIN, which an attacker, or
 // a program that died, can bring about as well. Bun tells of both by the same `end`. What tells them apart is the records as
 // they stood on the wire, which the plain socket is told of on which TLS was begun by `upgrade`.
-import { NOBODY } from "./bun.ts";
+import { NOBODY, tlsFacts } from "./bun.ts";
 import type { HandshakeOwner, Socket } from "./socket.ts";
 
 const HEADER_BYTES = 5;
@@ -54,11 +54,15 @@ export class RecordWatch {
     this.#delivered += bytes;
   }
 
-  /** Whether the last record was an alert. One that is no close_notify ends the socket by itself, as an error. */
-  get endedInOrder(): boolean {
+  /**
+   * Whether the last record was an alert. One that is no close_notify ends the socket by itself, as an error. `hidesTypes`:
+   * alerts look like data, as in TLS 1.3.
+   */
+  endedInOrder(hidesTypes: boolean): boolean {
     if (this.#headerBytes > 0) return false;
     if (this.#type === ALERT) return true;
-    if (this.#type !== APPLICATION_DATA || this.#length !== ALERT_BYTES) return false;
+    if (!hidesTypes || this.#type !== APPLICATION_DATA || this.#length !== ALERT_BYTES)
+      return false;
     return this.#delivered !== this.#carried;
   }
 
@@ -95,7 +99,8 @@ export class WatchedEnds {
       socket.data.onData(bytes);
     },
     end: (socket) => {
-      if (this.#watches.get(socket)?.endedInOrder !== false) return socket.data.onEnd();
+      const hidesTypes = tlsFacts(socket).version !== "TLSv1.2";
+      if (this.#watches.get(socket)?.endedInOrder(hidesTypes) !== false) return socket.data.onEnd();
       const owner = socket.data;
       socket.data = NOBODY;
       socket.terminate();

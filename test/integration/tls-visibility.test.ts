@@ -128,6 +128,12 @@ async function count(name: string, labels: Readonly<Record<string, string>>): Pr
   return (await product.metric(name, labels)) ?? 0;
 }
 
+/** Has the product connect to the endpoint of a destination, for as long as what is answered is not called. */
+async function tryDestination(dst: string): Promise<() => Promise<void>> {
+  const stream = await peer.connect(product.port(dst));
+  return () => stream.close();
+}
+
 /** Waits until a metric with these labels has grown by one. */
 async function grows(
   name: string,
@@ -257,8 +263,12 @@ describe("a handshake with a client that fails is counted by its reason:", () =>
     await until("it is counted", async () => {
       if ((await count(FAILURES, { reason: "renegotiation" })) > before) return true;
       // What OpenSSL reads too early it takes for nothing; once it is refused it is gone.
-      if (client.exitCode === null) client.stdin.write("R\n");
-      await Promise.resolve(client.stdin.flush()).catch(() => {});
+      try {
+        client.stdin.write("R\n");
+        await client.stdin.flush();
+      } catch {
+        // It has gone already.
+      }
       return false;
     });
     await client.exited;
@@ -286,16 +296,13 @@ describe("a handshake with an endpoint that fails is counted by its reason:", ()
     withPython(why, async () => {
       const labels = { dst: `/dst/${why}`, reason: why };
       await grows("l5d_dst_tls_handshake_failures_total", labels, async () => {
-        const stream = await peer.connect(product.port(`/dst/${why}`));
-        await stream.sendText("hello").catch(() => {});
-        await stream.receive();
-        await stream.close();
+        running.defer(await tryDestination(`/dst/${why}`));
       });
     });
   }
 
   withPython("the log has the reason with what was said", async () => {
-    await (await peer.connect(product.port("/dst/expired"))).receive();
+    running.defer(await tryDestination("/dst/expired"));
     const line = await product.line(
       ({ msg, dst }) => msg === "connect failed" && dst === "/dst/expired",
     );
