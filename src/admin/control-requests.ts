@@ -118,9 +118,6 @@ const OVERRIDE = {
   forSecs: positive,
 } as const;
 
-/** The keys of each request, for documentation and for the command line. */
-export const REQUEST_KEYS = { list: LIST, kill: KILL, drain: DRAIN, override: OVERRIDE } as const;
-
 /** Which connections to show. */
 export function readList(given: Given): Read<{
   readonly filter: ConnectionFilter;

@@ -21,7 +21,7 @@ import { NameRefusals } from "./name-refusals.ts";
 import { RouterNameMetrics } from "./router-name-metrics.ts";
 import type { PlannedDestination } from "./reload/plan.ts";
 
-const EXPIRE_PERIOD_MS = 1_000;
+const LET_GO_PERIOD_MS = 1_000;
 /** What following a name takes where its source is asked by HTTP: one for what it is bound to, one for its endpoints. */
 const WATCHES_PER_NAME = 2;
 
@@ -69,7 +69,7 @@ export class NamesOnDemand {
 
   constructor(parts: NamesOnDemandParts) {
     this.#parts = parts;
-    this.#cancel = parts.clock.every(EXPIRE_PERIOD_MS, () => this.#expire());
+    this.#cancel = parts.clock.every(LET_GO_PERIOD_MS, () => this.#letGoUnused());
   }
 
   /** Another configuration is in effect. Names of routers that have none any more stay until `forgetOthers`. */
@@ -280,8 +280,8 @@ export class NamesOnDemand {
       this.#parts.targets.configure(name, name.health);
   }
 
-  #expire(): void {
-    for (const { cache } of this.#routers.values()) cache.expire();
+  #letGoUnused(): void {
+    for (const { cache } of this.#routers.values()) cache.letGoUnused();
   }
 
   /** Ends a name, whoever uses it: sessions that have endpoints keep them. */

@@ -1,11 +1,11 @@
 // The TLS parts of the configuration: what servers show and to whom, and what is trusted of endpoints.
-import { readHost } from "../naming/endpoint-line.ts";
 import { checkPlaces, ClientAuthCompiler, minVersionOf } from "./compile-client-auth.ts";
 import { IdentityReader } from "./identities.ts";
 import { IdentityDirectories } from "./identity-directories.ts";
 import type { PemFiles } from "./pem-files.ts";
 import type { ConfigPath, ProblemList } from "./problems.ts";
 import type { FileClientTls, FileServerTls } from "./schema-tls.ts";
+import { isServerName } from "./server-name.ts";
 import type { ClientTlsConfig, NamedIdentity, ServerTlsConfig } from "./tls-types.ts";
 
 /** Compiles the TLS parts, collecting problems as it goes. */
@@ -98,8 +98,7 @@ export class TlsCompiler {
     others: readonly NamedIdentity[],
   ): string | undefined {
     const lower = name.toLowerCase();
-    const rest = lower.startsWith("*.") ? lower.slice(2) : lower;
-    if (rest.includes(":") || readHost(rest) === undefined) {
+    if (!isServerName(lower)) {
       this.#problems.keyError(
         path,
         "expected a host name such as web.example.com or *.example.com",

@@ -45,6 +45,13 @@ export function checkedText(expected: string, complaint: (value: string) => stri
   });
 }
 
+/** A protocol as ALPN has it (RFC 7301 §3.1). */
+export function protocol() {
+  return checkedText("a protocol name such as h2", (name) =>
+    name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
+  );
+}
+
 export function ip() {
   return checkedText("an IP address such as 127.0.0.1, 0.0.0.0 or ::1", (value) => {
     if (canonicalIp(value) !== undefined) return undefined;

@@ -88,12 +88,7 @@ export const identityAuthKeys = {
 export const clientPolicyKeys = {
   crls,
   alpnProtocols: z
-    .array(
-      field.checkedText("a protocol name such as h2", (name) =>
-        name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
-      ),
-      { error: "a list of protocol names" },
-    )
+    .array(field.protocol(), { error: "a list of protocol names" })
     .default([])
     .describe("Protocols offered to endpoints by ALPN, in the order of preference."),
   minVersion,
@@ -111,5 +106,4 @@ export function hostTemplate() {
 
 export type FileServerAuth = z.output<z.ZodObject<typeof serverAuthKeys>>;
 export type FileIdentityAuth = z.output<z.ZodObject<typeof identityAuthKeys>>;
-export type FileClientPolicy = z.output<z.ZodObject<typeof clientPolicyKeys>>;
 export type FileClientAuth = z.output<typeof clientAuthObject>;

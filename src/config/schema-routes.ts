@@ -3,9 +3,9 @@ import { z } from "zod";
 
 import { PathTemplate } from "../naming/path-matcher.ts";
 import { parsePath } from "../naming/path.ts";
-import { readHost } from "../naming/endpoint-line.ts";
 import { DEFAULTS } from "./defaults.ts";
 import * as field from "./fields.ts";
+import { isServerName } from "./server-name.ts";
 import { suggest } from "./suggest.ts";
 
 const OBJECT = { error: "an object" };
@@ -83,12 +83,8 @@ const serverName = field.checkedText(
   (value) => {
     const rest = value.startsWith("*.") ? value.slice(2) : value;
     if (rest.includes("*")) return "a star stands for the whole first label: *.example.com";
-    return rest.includes(":") || readHost(rest) === undefined ? "" : undefined;
+    return isServerName(value) ? undefined : "";
   },
-);
-
-const protocol = field.checkedText("a protocol name such as h2", (name) =>
-  name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
 );
 
 const match = z
@@ -97,7 +93,7 @@ const match = z
       sni: list("server names", serverName).describe(
         "Names that the client asks for: exact, or `*.example.com` for any one label. With `tls` or `passthrough`.",
       ),
-      alpn: list("protocol names", protocol).describe(
+      alpn: list("protocol names", field.protocol()).describe(
         "Application protocols: with `tls` the one that was agreed upon, with `passthrough` any that the client offers.",
       ),
       clientSan: list("patterns of names", field.nameRule()).describe(

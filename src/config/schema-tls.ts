@@ -54,12 +54,7 @@ export const serverTls = z
   .strictObject(
     {
       alpnProtocols: z
-        .array(
-          field.checkedText("a protocol name such as h2", (name) =>
-            name === "" || Buffer.byteLength(name) > 255 ? "" : undefined,
-          ),
-          { error: "a list of protocol names" },
-        )
+        .array(field.protocol(), { error: "a list of protocol names" })
         .default([])
         .describe("Protocols offered to clients by ALPN, in the order of preference."),
       defaultIdentity: identity

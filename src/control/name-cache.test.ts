@@ -54,17 +54,17 @@ describe("NameCache", () => {
     add("/bound", { isBound: true });
     const busy = add("/busy", { isBound: true, inUse: true });
     clock.advance(UNBOUND_TTL_MS - 1);
-    cache.expire();
+    cache.letGoUnused();
     expect(gone).toEqual([]);
     clock.advance(1);
-    cache.expire();
+    cache.letGoUnused();
     expect(gone).toEqual(["/unbound unbound"]);
     set(busy, { inUse: false });
     clock.advance(59_999);
-    cache.expire();
+    cache.letGoUnused();
     expect(gone.slice(1)).toEqual(["/bound idle"]);
     clock.advance(1);
-    cache.expire();
+    cache.letGoUnused();
     expect([gone.slice(2), cache.names.size]).toEqual([["/busy idle"], 0]);
   });
 
@@ -117,7 +117,7 @@ describe("NameCache", () => {
           cache.touch(some);
         }
         clock.advance(Math.floor(rng.next() * 3_000));
-        if (rng.next() < 0.3) cache.expire();
+        if (rng.next() < 0.3) cache.letGoUnused();
         expect(cache.names.size).toBeLessThanOrEqual(8);
         expect(new Set(cache.names)).toEqual(names);
       }

@@ -53,15 +53,15 @@ export class NameCache<Name extends CachedName> {
     this.#limits = limits;
     this.#bucket = bucketFor(limits);
     this.#fullAtMs = this.#bucket.refused(this.#fullAtMs, this.#parts.clock.now());
-    while (this.#names.size > limits.paths && this.#evict());
-    this.expire();
+    while (this.#names.size > limits.paths && this.#letGoOne());
+    this.letGoUnused();
   }
 
   /** Makes room for a new name; answers why there is none. */
   refuses(): NoRoomReason | undefined {
     const nowMs = this.#parts.clock.now();
     if (!this.#bucket.allows(this.#fullAtMs, nowMs)) return "rate";
-    while (this.#names.size >= this.#limits.paths) if (!this.#evict()) return "limit";
+    while (this.#names.size >= this.#limits.paths) if (!this.#letGoOne()) return "limit";
     this.#fullAtMs = this.#bucket.taken(this.#fullAtMs, nowMs);
     return undefined;
   }
@@ -81,13 +81,13 @@ export class NameCache<Name extends CachedName> {
   }
 
   /** Lets go what was not used for too long; to be called now and then. */
-  expire(): void {
+  letGoUnused(): void {
     const { idleTtlMs } = this.#limits;
-    this.#expire(this.#idle.unbound, Math.min(UNBOUND_TTL_MS, idleTtlMs), "unbound");
-    this.#expire(this.#idle.bound, idleTtlMs, "idle");
+    this.#letGoIdle(this.#idle.unbound, Math.min(UNBOUND_TTL_MS, idleTtlMs), "unbound");
+    this.#letGoIdle(this.#idle.bound, idleTtlMs, "idle");
   }
 
-  #expire(idle: ReadonlyMap<Name, number>, ttlMs: number, reason: LetGoReason): void {
+  #letGoIdle(idle: ReadonlyMap<Name, number>, ttlMs: number, reason: LetGoReason): void {
     const nowMs = this.#parts.clock.now();
     for (const [name, sinceMs] of idle) {
       if (nowMs - sinceMs < ttlMs) return;
@@ -95,7 +95,8 @@ export class NameCache<Name extends CachedName> {
     }
   }
 
-  #evict(): boolean {
+  /** Of those that are not in use the one that is so for longest; answers whether there was one. */
+  #letGoOne(): boolean {
     const [unbound] = this.#idle.unbound.keys();
     const [bound] = this.#idle.bound.keys();
     const name = unbound ?? bound;

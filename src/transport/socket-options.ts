@@ -20,9 +20,6 @@ const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
 const TCP_USER_TIMEOUT = 18;
 
-/** Whether options can be set at all. */
-export const canSetSocketOptions = libc !== undefined;
-
 /** Sets them on a descriptor; does nothing where it cannot be done, or `fd` is -1. */
 export function setSocketOptions(fd: number, { keepAlive, userTimeoutMs }: SocketOptions): void {
   if (libc === undefined || fd < 0) return;

@@ -8,7 +8,8 @@ import { type Ca, type Issued, issue, makeCa } from "../support/certs.ts";
 import { type LogLine, Product } from "../support/product.ts";
 import { identityFiles, proxyConfig, type ServerSpec } from "../support/tls/config.ts";
 import { makeCrl } from "../support/tls/crl.ts";
-import { Peer, type PeerServer, type PeerTlsServer } from "../support/tls/peer.ts";
+import { askFor, echoing } from "../support/tls/echo.ts";
+import { Peer, type PeerTlsServer } from "../support/tls/peer.ts";
 import { has } from "../support/tls/tools.ts";
 import { freePort } from "../support/peers/free-port.ts";
 import { until } from "../support/until.ts";
@@ -52,21 +53,8 @@ function start(servers: readonly ServerSpec[], tls: object, rest: object = {}): 
   });
 }
 
-async function listen(tls: PeerTlsServer): Promise<PeerServer> {
-  const endpoint = await peer.listen({ tls });
-  await endpoint.echoAll();
-  return endpoint;
-}
-
-/** What comes back for TEXT: TEXT itself, or nothing. */
-async function ask(product: Product, dst?: string): Promise<string> {
-  const stream = await peer.connect(product.port(dst));
-  // It may have been reset already.
-  await stream.sendText(TEXT).catch(() => {});
-  const { text } = await stream.receive(TEXT.length);
-  await stream.close();
-  return text;
-}
+const listen = (tls: PeerTlsServer) => echoing(peer, tls);
+const ask = (product: Product, dst?: string) => askFor(TEXT, peer, product, dst);
 
 const patient = (to: string, rest: object = {}): ServerSpec => ({
   ...{ to: [to], connectTimeoutMs: 400 },

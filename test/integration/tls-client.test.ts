@@ -7,6 +7,7 @@ import { type Ca, type Issued, issue, makeCa } from "../support/certs.ts";
 import { Product, type ProductOptions } from "../support/product.ts";
 import { globalTls, proxyConfig, type ServerSpec } from "../support/tls/config.ts";
 import { makeIntermediate } from "../support/tls/intermediate.ts";
+import { askFor, echoing } from "../support/tls/echo.ts";
 import { Peer, type PeerServer, type PeerTlsServer } from "../support/tls/peer.ts";
 import { has } from "../support/tls/tools.ts";
 import { until } from "../support/until.ts";
@@ -46,21 +47,8 @@ function start(servers: readonly ServerSpec[], client?: unknown, options: Produc
   return Product.start(config, { ...options, files });
 }
 
-async function listen(tls: PeerTlsServer): Promise<PeerServer> {
-  const endpoint = await peer.listen({ tls });
-  await endpoint.echoAll();
-  return endpoint;
-}
-
-/** What comes back for SECRET through the server for `dst`: SECRET itself, or nothing. */
-async function ask(product: Product, dst?: string): Promise<string> {
-  const stream = await peer.connect(product.port(dst));
-  // It may have been reset already.
-  await stream.sendText(SECRET).catch(() => {});
-  const { text } = await stream.receive(SECRET.length);
-  await stream.close();
-  return text;
-}
+const listen = (tls: PeerTlsServer) => echoing(peer, tls);
+const ask = (product: Product, dst?: string) => askFor(SECRET, peer, product, dst);
 
 /** What `ask` answers once the product is ready; nothing if it ends instead. Fails when it does neither. */
 async function servesOrEnds(product: Product): Promise<string> {

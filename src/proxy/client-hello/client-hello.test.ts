@@ -3,47 +3,22 @@ import { describe, expect, test } from "bun:test";
 import { connect } from "node:tls";
 import { Duplex } from "node:stream";
 import fc from "fast-check";
+import {
+  extension,
+  helloMessage as message,
+  named,
+  offering,
+  recordsOf as records,
+  u16,
+  u8,
+  u24,
+  vector8,
+} from "../../../test/support/tls/hello-bytes.ts";
 import { type ClientHello, HelloReader, readClientHello } from "./client-hello.ts";
 import { LONGEST_HELLO_BYTES, MOST_BYTES_READ } from "./hello-records.ts";
 
-const u8 = (...bytes: number[]) => Buffer.from(bytes);
-const u16 = (value: number) => u8(value >> 8, value & 255);
-const u24 = (value: number) => u8(value >> 16, (value >> 8) & 255, value & 255);
-const vector8 = (bytes: Buffer) => Buffer.concat([u8(bytes.length), bytes]);
-const vector16 = (bytes: Buffer) => Buffer.concat([u16(bytes.length), bytes]);
-const extension = (type: number, content: Buffer) => Buffer.concat([u16(type), vector16(content)]);
-const named = (name: string) =>
-  extension(0, vector16(Buffer.concat([u8(0), vector16(Buffer.from(name, "latin1"))])));
-const alpn = (...protocols: string[]) =>
-  extension(16, vector16(Buffer.concat(protocols.map((text) => vector8(Buffer.from(text))))));
 const versions = (...list: number[]) =>
   extension(43, vector8(Buffer.concat(list.map((version) => u16(version)))));
-
-/** A hello as a handshake message. */
-function message(...extensions: Buffer[]): Buffer {
-  const body = Buffer.concat([
-    u16(0x0303),
-    Buffer.alloc(32, 7),
-    vector8(Buffer.alloc(32, 1)),
-    vector16(Buffer.from([0x0a, 0x0a, 0x13, 0x01])),
-    vector8(u8(0)),
-    ...(extensions.length === 0 ? [] : [vector16(Buffer.concat(extensions))]),
-  ]);
-  return Buffer.concat([u8(1), u24(body.length), body]);
-}
-
-/** A message in records of these sizes, the rest in a last one. */
-function records(whole: Buffer, sizes: readonly number[] = []): Buffer {
-  const parts: Buffer[] = [];
-  let at = 0;
-  for (const size of [...sizes, 16_384, 16_384]) {
-    const part = whole.subarray(at, at + size);
-    if (part.length === 0) break;
-    parts.push(Buffer.concat([u8(22, 3, 1), vector16(part)]));
-    at += part.length;
-  }
-  return Buffer.concat(parts);
-}
 
 function hello(bytes: Uint8Array): ClientHello {
   const read = readClientHello(bytes);
@@ -133,7 +108,10 @@ describe("readClientHello reads", () => {
   });
 
   test("no protocol that is there to mean nothing", () => {
-    expect(hello(records(message(alpn("\n\n", "zz", "xx", "h2")))).alpn).toEqual(["xx", "h2"]);
+    expect(hello(records(message(offering(["\n\n", "zz", "xx", "h2"])))).alpn).toEqual([
+      "xx",
+      "h2",
+    ]);
   });
 
   test("nothing of what comes behind the hello", () => {
@@ -152,7 +130,7 @@ describe("readClientHello refuses", () => {
     },
   );
 
-  const good = message(named("a.example"), alpn("h2"));
+  const good = message(named("a.example"), offering(["h2"]));
   test.each<[string, Buffer]>([
     [
       "a record of another kind",
@@ -181,7 +159,7 @@ describe("readClientHello of anything", () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 30 });
 
   test("waits until the hello is whole, however it is cut into records and segments", () => {
-    const whole = message(named("a.example"), extension(21, Buffer.alloc(2_000)), alpn("h2"));
+    const whole = message(named("a.example"), extension(21, Buffer.alloc(2_000)), offering(["h2"]));
     fc.assert(
       fc.property(sizes, fc.integer({ min: 0, max: 2_500 }), (cuts, end) => {
         const bytes = records(whole, cuts);
@@ -196,7 +174,10 @@ describe("readClientHello of anything", () => {
     const flipped = fc
       .tuple(fc.nat({ max: 300 }), fc.nat({ max: 255 }), sizes)
       .map(([at, value, cuts]) => {
-        const bytes = records(message(named("a.example"), alpn("h2"), versions(0x0304)), cuts);
+        const bytes = records(
+          message(named("a.example"), offering(["h2"]), versions(0x0304)),
+          cuts,
+        );
         bytes[at % bytes.length] = value;
         return bytes;
       });
@@ -220,7 +201,7 @@ describe("readClientHello of anything", () => {
   test("is the same whatever portions it comes in, and all bytes are kept as they came", () => {
     const any = fc.oneof(
       fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
-      sizes.map((cuts) => records(message(named("a.example"), alpn("h2")), cuts)),
+      sizes.map((cuts) => records(message(named("a.example"), offering(["h2"])), cuts)),
     );
     fc.assert(
       fc.property(any, fc.array(fc.integer({ min: 1, max: 60 })), (bytes, portions) => {
