@@ -1,4 +1,5 @@
 // The message with which a TLS client begins (RFC 8446 section 4.1.2): what it tells before anything is encrypted.
+import { hostNameOf } from "../../lib/server-name.ts";
 import { ByteReader } from "./bytes.ts";
 import { HelloRecords, MOST_BYTES_READ } from "./hello-records.ts";
 
@@ -151,16 +152,6 @@ function readServerName(content: ByteReader): string | undefined {
   content.bad ||= names.bad;
   return name === undefined ? undefined : hostNameOf(name);
 }
-
-/** A name that a client asks for as it is compared: lower case, no dot at its end; undefined for what is no host name. */
-export function hostNameOf(serverName: string): string | undefined {
-  const bare = serverName.replace(/\.$/, "").toLowerCase();
-  return bare.length <= 253 && HOST.test(bare) ? bare : undefined;
-}
-
-/** Letters, digits and hyphens in labels; underscores too, as private names have them. */
-const HOST =
-  /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
 /** RFC 7301 section 3.1. */
 function readAlpn(content: ByteReader): readonly string[] {
