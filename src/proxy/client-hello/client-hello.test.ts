@@ -12,8 +12,8 @@ const u24 = (value: number) => u8(value >> 16, (value >> 8) & 255, value & 255);
 const vector8 = (bytes: Buffer) => Buffer.concat([u8(bytes.length), bytes]);
 const vector16 = (bytes: Buffer) => Buffer.concat([u16(bytes.length), bytes]);
 const extension = (type: number, content: Buffer) => Buffer.concat([u16(type), vector16(content)]);
-const named = (name: string) =>
-  extension(0, vector16(Buffer.concat([u8(0), vector16(Buffer.from(name, "latin1"))])));
+const host = (name: string) => Buffer.concat([u8(0), vector16(Buffer.from(name, "latin1"))]);
+const named = (name: string) => extension(0, vector16(host(name)));
 const alpn = (...protocols: string[]) =>
   extension(16, vector16(Buffer.concat(protocols.map((text) => vector8(Buffer.from(text))))));
 const versions = (...list: number[]) =>
@@ -162,6 +162,18 @@ describe("readClientHello refuses", () => {
     ["a record that is too long", u8(22, 3, 1, 0x40, 1)],
     ["another handshake message", records(Buffer.concat([u8(2), u24(4), Buffer.alloc(4)]))],
     ["a hello that is too long", records(Buffer.concat([u8(1), u24(LONGEST_HELLO_BYTES + 1)]))],
+    [
+      "two names in a list",
+      records(message(extension(0, vector16(Buffer.concat([host("a"), host("b")]))))),
+    ],
+    [
+      "bytes after the list of names",
+      records(message(extension(0, Buffer.concat([vector16(host("a")), host("b")])))),
+    ],
+    [
+      "bytes after the list of protocols",
+      records(message(extension(16, Buffer.concat([vector16(vector8(u8(65))), u8(0)])))),
+    ],
     ["two names", records(message(named("a.example"), named("b.example")))],
     ["an extension that ends in the next", records(message(Buffer.concat([u16(16), u16(90)])))],
     ["a name that is cut off", records(message(extension(0, u8(0, 9, 0, 0, 9, 65))))],

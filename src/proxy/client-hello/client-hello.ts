@@ -112,7 +112,7 @@ function parseHello(reader: ByteReader): HelloRead {
     if (seen.has(type)) return malformed(`extension ${type} stands there twice`);
     seen.add(type);
     readExtension(type, content, found);
-    if (content.bad) return malformed(`extension ${type} is cut off`);
+    if (content.bad) return malformed(`extension ${type} cannot be read`);
   }
   if (reader.bad || extensions.bad || reader.left > 0) return malformed("its lengths do not fit");
   return { kind: "hello", hello: found };
@@ -147,9 +147,11 @@ function readServerName(content: ByteReader): string | undefined {
   while (names.left > 0) {
     const type = names.number(1);
     const text = latin1(names.vector(2).rest());
+    // There must not be two: one reader takes the first, another the last.
+    if (type === HOST_NAME && name !== undefined) content.bad = true;
     if (type === HOST_NAME) name ??= text;
   }
-  content.bad ||= names.bad;
+  content.bad ||= names.bad || content.left > 0;
   return name === undefined ? undefined : hostNameOf(name);
 }
 
@@ -161,7 +163,7 @@ function readAlpn(content: ByteReader): readonly string[] {
     const protocol = list.vector(1).rest();
     if (!isGrease(protocol)) protocols.push(latin1(protocol));
   }
-  content.bad ||= list.bad;
+  content.bad ||= list.bad || content.left > 0;
   return protocols;
 }
 
