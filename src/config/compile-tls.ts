@@ -1,4 +1,5 @@
 // The TLS parts of the configuration: what servers show and to whom, and what is trusted of endpoints.
+import { comparedName } from "../lib/server-name.ts";
 import { readHost } from "../naming/endpoint-line.ts";
 import { checkPlaces, ClientAuthCompiler, minVersionOf } from "./compile-client-auth.ts";
 import { IdentityReader } from "./identities.ts";
@@ -97,7 +98,7 @@ export class TlsCompiler {
     path: ConfigPath,
     others: readonly NamedIdentity[],
   ): string | undefined {
-    const lower = name.toLowerCase();
+    const lower = comparedName(name) ?? "";
     const rest = lower.startsWith("*.") ? lower.slice(2) : lower;
     if (rest.includes(":") || readHost(rest) === undefined) {
       this.#problems.keyError(
@@ -107,7 +108,10 @@ export class TlsCompiler {
       return undefined;
     }
     if (others.some(({ serverName }) => serverName === lower)) {
-      this.#problems.keyError(path, "this name is there twice; case does not count");
+      this.#problems.keyError(
+        path,
+        "this name is there twice; case and a dot at the end do not count",
+      );
     }
     return lower;
   }
