@@ -1,5 +1,6 @@
 // What is to be said of a certificate: its name, what it is valid for, what is weak about it, and how a chain fits together.
 import type { X509Certificate } from "node:crypto";
+import { comparedName } from "../lib/server-name.ts";
 import { isServerName } from "./server-name.ts";
 
 /** As of 2014 no public authority signs less, and OpenSSL's default level refuses it (CA/Browser Forum, NIST SP 800-131A). */
@@ -27,7 +28,7 @@ export function subjectOf(certificate: X509Certificate): string {
 /** The server names that a certificate is for, in lower case; wildcards of a whole label only. */
 export function dnsNames(certificate: X509Certificate): readonly string[] {
   const names = (certificate.subjectAltName ?? "").split(", ").flatMap((entry) => {
-    const name = entry.startsWith("DNS:") ? entry.slice(4).toLowerCase() : "";
+    const name = (entry.startsWith("DNS:") && comparedName(entry.slice(4))) || "";
     return isServerName(name) ? [name] : [];
   });
   return [...new Set(names)];

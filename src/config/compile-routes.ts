@@ -1,5 +1,6 @@
 // Routing of servers, from its keys: one spelling for all, and what does not go together.
 import { formatCidr, parseCidr } from "../lib/cidr.ts";
+import { comparedName } from "../lib/server-name.ts";
 import { canonicalPath } from "./canonical-path.ts";
 import { DEFAULTS, seconds } from "./defaults.ts";
 import { type ConfigPath, formatPath, type ProblemList, show } from "./problems.ts";
@@ -76,7 +77,7 @@ function compileRoute(route: FileRoute, path: ConfigPath, problems: ProblemList)
     problems.lacking([...path, "match"], message);
   }
   const compiled: RouteMatch = {
-    ...(sni && { sni: sni.map((name) => name.toLowerCase()) }),
+    ...(sni && { sni: sni.map((name) => comparedName(name) ?? name) }),
     ...(alpn && { alpn }),
     ...(clientSan && { clientSan }),
     ...(source && { source: source.map(canonicalBlock) }),

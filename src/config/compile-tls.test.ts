@@ -67,13 +67,13 @@ describe("tls of a server", () => {
     expect(tls).toMatchObject({ alpnProtocols: [], identities: [], handshakeTimeoutMs: 10_000 });
   });
 
-  test("may have identities by name without a default, in lower case", () => {
+  test("may have identities by name without a default, in one spelling", () => {
     const text = withServerTls(`
       handshakeTimeoutMs: 500
       alpnProtocols: [h2]
       identities:
         Web.Example.com: {certs: [web.pem], privateKey: web.key}
-        "*.Example.com": {certs: [other.pem], privateKey: other.key}`);
+        "*.Example.com.": {certs: [other.pem], privateKey: other.key}`);
     const tls = configFrom(text, FILES).routers[0]?.servers[0]?.tls;
     expect(tls).toMatchObject({
       alpnProtocols: ["h2"],
@@ -155,7 +155,7 @@ describe("tls of a server", () => {
       `{identities: {web.example.com: ${identity}, Web.example.com: ${identity}}}`,
     );
     expect(problemsIn(text, FILES)[0]).toEndWith(
-      'identities["Web.example.com"]: this name is there twice; case does not count',
+      'identities["Web.example.com"]: this name is there twice; case and a dot at the end do not count',
     );
   });
 });

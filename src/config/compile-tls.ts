@@ -1,4 +1,5 @@
 // The TLS parts of the configuration: what servers show and to whom, and what is trusted of endpoints.
+import { comparedName } from "../lib/server-name.ts";
 import { checkPlaces, ClientAuthCompiler, minVersionOf } from "./compile-client-auth.ts";
 import { IdentityReader } from "./identities.ts";
 import { IdentityDirectories } from "./identity-directories.ts";
@@ -97,7 +98,7 @@ export class TlsCompiler {
     path: ConfigPath,
     others: readonly NamedIdentity[],
   ): string | undefined {
-    const lower = name.toLowerCase();
+    const lower = comparedName(name) ?? "";
     if (!isServerName(lower)) {
       this.#problems.keyError(
         path,
@@ -106,7 +107,10 @@ export class TlsCompiler {
       return undefined;
     }
     if (others.some(({ serverName }) => serverName === lower)) {
-      this.#problems.keyError(path, "this name is there twice; case does not count");
+      this.#problems.keyError(
+        path,
+        "this name is there twice; case and a dot at the end do not count",
+      );
     }
     return lower;
   }

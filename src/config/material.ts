@@ -1,7 +1,7 @@
 // What a configuration takes from PEM files, in units that are used or refused as a whole: a pair of certificate and key,
 // a set of authorities. When files are read again, a unit that is bad now stays as it was, and does not hold up others.
 import { type FileStamp, fileStamp } from "../lib/file-stamp.ts";
-import { type ConfigPath, formatPath, type Problem, type ProblemList } from "./problems.ts";
+import { type ConfigPath, exactPath, type Problem, type ProblemList } from "./problems.ts";
 
 /** What a certificate is for. */
 export type CertificateRole = "server" | "client" | "trust";
@@ -103,7 +103,8 @@ export class Material {
     path: ConfigPath,
     read: () => Value | undefined,
   ): Value | undefined {
-    const key = formatPath(path);
+    // Whole: with one key for two units, the value of one would take the place of the other.
+    const key = exactPath(path);
     // What a unit stands in was refused: all of it stays.
     const isWithin = ({ unit, isKept }: RefusedUnit): boolean =>
       isKept && key.startsWith(`${unit}[`);

@@ -118,10 +118,19 @@ export class ProblemList {
 
 /** `routers[0].tls.identities["*.example.com"]`. */
 export function formatPath(path: ConfigPath): string {
+  return joinSteps(path, show);
+}
+
+/** The same with every step as it is, however long: no two paths are the same text. */
+export function exactPath(path: ConfigPath): string {
+  return joinSteps(path, JSON.stringify);
+}
+
+function joinSteps(path: ConfigPath, quote: (step: string) => string): string {
   let text = "";
   for (const step of path) {
     if (typeof step === "number") text += `[${step}]`;
-    else if (!/^[A-Za-z_$][\w$]*$/.test(step)) text += `[${show(step)}]`;
+    else if (!/^[A-Za-z_$][\w$]*$/.test(step)) text += `[${quote(step)}]`;
     else text += text === "" ? step : `.${step}`;
   }
   return text;

@@ -97,6 +97,19 @@ test("readAgain() keeps what is bad now, and takes what is good", async () => {
   expect(second.refused).toEqual([]);
 });
 
+test("readAgain() takes nothing for something else, however long or odd the names", async () => {
+  const long = (end: string): string => `${"long-name.".repeat(6)}${end}.test`;
+  const names = [long("a"), long("b")];
+  mkdirSync(join(folder, "certs"));
+  for (const name of names) write(name, await issue(ca, { names: [name] }));
+  for (const [index, name] of [...names, "-----a", "-----b"].entries())
+    write(`certs/${name}`, await issue(ca, { names: [`${index}.test`] }));
+  const identities = Object.fromEntries(names.map((name) => [name, pair(name)]));
+  const { material, config } = await load({ identities, directories: ["certs"] });
+  writeFileSync(join(folder, "ca.pem"), "");
+  expect(again(material).result.config).toEqual(config);
+});
+
 test("readAgain() follows a directory: new pairs, pairs that go, and none that is bad", async () => {
   mkdirSync(join(folder, "certs"));
   write("certs/web", one);

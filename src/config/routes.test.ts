@@ -29,7 +29,7 @@ describe("routing of a server", () => {
 
   test("has rules in one spelling, with defaults for what has none", () => {
     const { dstName, routing } = server(`${PASS}, dstName: "/svc/{sni}", routes: [
-      {match: {sni: [Web.Example.com], source: [10.1.2.3, "::ffff:10.0.0.0/104"]}, dstName: '/svc/\\x61'},
+      {match: {sni: [Web.Example.com.], source: [10.1.2.3, "::ffff:10.0.0.0/104"]}, dstName: '/svc/\\x61'},
       {match: {alpn: [h2]}, answer: close}], otherwise: {noServerName: /svc/none}`);
     expect(dstName).toBe("/svc/{sni}");
     expect(routing).toEqual({

@@ -1,9 +1,9 @@
 // What rules can go by of a TLS that we end.
 import type { CertificateName } from "../lib/certificate-names.ts";
+import { hostNameOf } from "../lib/server-name.ts";
 import type { TlsTraits } from "../router/route-table.ts";
 import { tlsFacts } from "../transport/bun.ts";
 import { peerNames } from "../transport/peer-certificate.ts";
-import { hostNameOf } from "./client-hello/client-hello.ts";
 import type { SessionFacts } from "./session-facts.ts";
 
 /** Of a session whose handshake is done; undefined without one. */

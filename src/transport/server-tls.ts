@@ -1,4 +1,5 @@
 // TLS on accepted connections: which identity a client sees, which application protocol is chosen, what is allowed.
+import { comparedName } from "../lib/server-name.ts";
 import { type ListenHandlers, onServerHandshake, type TlsContext, type TlsOptions } from "./bun.ts";
 import { ClientAuth, type ClientAuthSettings } from "./client-auth.ts";
 import { certAndKey, type IdentityPem } from "./identity-pem.ts";
@@ -130,18 +131,15 @@ function authorize(
   };
 }
 
-const ASCII = /^[!-~]+$/;
-
 /** Exact name first, then the wildcard for its parent (one label, RFC 6125 §6.4.3), else undefined. */
 export function chooseIdentity<Identity>(
   exact: ReadonlyMap<string, Identity>,
   wildcards: ReadonlyMap<string, Identity>,
   serverName: string,
 ): Identity | undefined {
-  // Names of hosts are ASCII. Others are spelt differently in different places, and lower case may make ASCII of them: the
-  // one that is asked about in the handshake must be the one that is judged after it.
-  if (!ASCII.test(serverName)) return undefined;
-  const name = serverName.toLowerCase();
+  // The one that is asked about in the handshake must be the one that is judged after it, and that rules go by.
+  const name = comparedName(serverName);
+  if (name === undefined) return undefined;
   const found = exact.get(name);
   if (found !== undefined) return found;
   const dot = name.indexOf(".");

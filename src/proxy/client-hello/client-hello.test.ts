@@ -6,12 +6,14 @@ import fc from "fast-check";
 import {
   extension,
   helloMessage as message,
+  host,
   named,
   offering,
   recordsOf as records,
   u16,
   u8,
   u24,
+  vector16,
   vector8,
 } from "../../../test/support/tls/hello-bytes.ts";
 import { type ClientHello, HelloReader, readClientHello } from "./client-hello.ts";
@@ -140,6 +142,18 @@ describe("readClientHello refuses", () => {
     ["a record that is too long", u8(22, 3, 1, 0x40, 1)],
     ["another handshake message", records(Buffer.concat([u8(2), u24(4), Buffer.alloc(4)]))],
     ["a hello that is too long", records(Buffer.concat([u8(1), u24(LONGEST_HELLO_BYTES + 1)]))],
+    [
+      "two names in a list",
+      records(message(extension(0, vector16(Buffer.concat([host("a"), host("b")]))))),
+    ],
+    [
+      "bytes after the list of names",
+      records(message(extension(0, Buffer.concat([vector16(host("a")), host("b")])))),
+    ],
+    [
+      "bytes after the list of protocols",
+      records(message(extension(16, Buffer.concat([vector16(vector8(u8(65))), u8(0)])))),
+    ],
     ["two names", records(message(named("a.example"), named("b.example")))],
     ["an extension that ends in the next", records(message(Buffer.concat([u16(16), u16(90)])))],
     ["a name that is cut off", records(message(extension(0, u8(0, 9, 0, 0, 9, 65))))],

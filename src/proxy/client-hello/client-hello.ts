@@ -1,4 +1,5 @@
 // The message with which a TLS client begins (RFC 8446 section 4.1.2): what it tells before anything is encrypted.
+import { hostNameOf } from "../../lib/server-name.ts";
 import { ByteReader } from "./bytes.ts";
 import { HelloRecords, MOST_BYTES_READ } from "./hello-records.ts";
 
@@ -111,7 +112,7 @@ function parseHello(reader: ByteReader): HelloRead {
     if (seen.has(type)) return malformed(`extension ${type} stands there twice`);
     seen.add(type);
     readExtension(type, content, found);
-    if (content.bad) return malformed(`extension ${type} is cut off`);
+    if (content.bad) return malformed(`extension ${type} cannot be read`);
   }
   if (reader.bad || extensions.bad || reader.left > 0) return malformed("its lengths do not fit");
   return { kind: "hello", hello: found };
@@ -146,21 +147,13 @@ function readServerName(content: ByteReader): string | undefined {
   while (names.left > 0) {
     const type = names.number(1);
     const text = latin1(names.vector(2).rest());
+    // There must not be two: one reader takes the first, another the last.
+    if (type === HOST_NAME && name !== undefined) content.bad = true;
     if (type === HOST_NAME) name ??= text;
   }
-  content.bad ||= names.bad;
+  content.bad ||= names.bad || content.left > 0;
   return name === undefined ? undefined : hostNameOf(name);
 }
-
-/** A name that a client asks for as it is compared: lower case, no dot at its end; undefined for what is no host name. */
-export function hostNameOf(serverName: string): string | undefined {
-  const bare = serverName.replace(/\.$/, "").toLowerCase();
-  return bare.length <= 253 && HOST.test(bare) ? bare : undefined;
-}
-
-/** Letters, digits and hyphens in labels; underscores too, as private names have them. */
-const HOST =
-  /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
 /** RFC 7301 section 3.1. */
 function readAlpn(content: ByteReader): readonly string[] {
@@ -170,7 +163,7 @@ function readAlpn(content: ByteReader): readonly string[] {
     const protocol = list.vector(1).rest();
     if (!isGrease(protocol)) protocols.push(latin1(protocol));
   }
-  content.bad ||= list.bad;
+  content.bad ||= list.bad || content.left > 0;
   return protocols;
 }
 

@@ -20,9 +20,14 @@ export function extension(type: number, content: Buffer): Buffer {
   return Buffer.concat([u16(type), vector16(content)]);
 }
 
-/** The extension that asks for a name (RFC 6066 §3). */
+/** A host name in a list of names (RFC 6066 §3). */
+export function host(name: string): Buffer {
+  return Buffer.concat([u8(0), vector16(Buffer.from(name, "latin1"))]);
+}
+
+/** The extension that asks for a name. */
 export function named(name: string): Buffer {
-  return extension(0, vector16(Buffer.concat([u8(0), vector16(Buffer.from(name, "latin1"))])));
+  return extension(0, vector16(host(name)));
 }
 
 /** The extension that offers protocols (RFC 7301 §3.1). */
