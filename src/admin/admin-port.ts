@@ -154,7 +154,7 @@ export interface ConfigurationStatus {
 export interface CertificateStatus {
   /** As the configuration has it. */
   readonly file: string;
-  readonly role: "server" | "client" | "trust";
+  readonly role: "server" | "client" | "trust" | "crl";
   /** Mostly the common name. */
   readonly name: string;
   /** ISO 8601; of a chain, of the certificate that ends first. */

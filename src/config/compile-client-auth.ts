@@ -1,6 +1,7 @@
 // Certificates of clients, lists of revoked ones, and the policy of handshakes in the configuration: reading, and what
 // does not go together.
 import type { X509Certificate } from "node:crypto";
+import { nameOf } from "./certificate-checks.ts";
 import { clientFor } from "./client-for.ts";
 import type { Crl } from "./crl.ts";
 import type { PemFiles } from "./pem-files.ts";
@@ -124,6 +125,8 @@ export class ClientAuthCompiler {
       this.#problems.warning(path, message);
     }
     const issuers = authorities.filter((authority) => crl.isNamedAfter(authority));
+    const [issuer] = issuers;
+    this.#files.noteCrl(file, issuer === undefined ? "another authority" : nameOf(issuer), crl);
     if (issuers.length === 0) {
       // It may be of an authority that stands between those that are trusted and their clients.
       const message = `${file}: the list is of none of the trustCerts, and counts only for one that peers send along`;

@@ -8,6 +8,8 @@ import type { Pem } from "./pem.ts";
 /** A list of revoked certificates. */
 export interface Crl {
   readonly pem: string;
+  /** When it was made, in milliseconds since 1970. */
+  readonly thisUpdateMs: number;
   /** When there should be a newer one, in milliseconds since 1970; undefined where it does not say. */
   readonly nextUpdateMs: number | undefined;
   /** Whether the certificate has the name of the list's issuer. */
@@ -55,10 +57,13 @@ function readCrl(der: Uint8Array, pem: string): Crl | undefined {
   body.take(TAG.integer);
   body.take(TAG.sequence);
   const issuer = body.take(TAG.sequence);
-  if (issuer === undefined || takeTime(body) === undefined) return undefined;
+  const made = takeTime(body);
+  const thisUpdateMs = made && timeOf(made);
+  if (issuer === undefined || thisUpdateMs === undefined) return undefined;
   const next = takeTime(body);
   return {
     pem,
+    thisUpdateMs,
     nextUpdateMs: next && timeOf(next),
     isNamedAfter: ({ raw }) => {
       const subject = subjectOf(raw);

@@ -3,8 +3,8 @@
 import { type FileStamp, fileStamp } from "../lib/file-stamp.ts";
 import { type ConfigPath, exactPath, type Problem, type ProblemList } from "./problems.ts";
 
-/** What a certificate is for. */
-export type CertificateRole = "server" | "client" | "trust";
+/** What a certificate is for; `crl`: it is none, but a list of revoked ones, which ends like one. */
+export type CertificateRole = "server" | "client" | "trust" | "crl";
 
 /** A certificate in use, as metrics and the status page tell of it. */
 export interface CertificateFacts {
@@ -167,13 +167,14 @@ export class Material {
     const bad = own(certificates).find((facts) => !isGood(facts));
     if (bad === undefined || !own(kept.certificates).every(isGood)) return undefined;
     const day = (ms: number): string => new Date(ms).toISOString();
+    const what = `${bad.role === "crl" ? "list" : "certificate"} of ${bad.name}`;
     return bad.notBeforeMs > this.#nowMs
       ? {
-          problem: `${bad.file}: the certificate of ${bad.name} is valid from ${day(bad.notBeforeMs)} only`,
+          problem: `${bad.file}: the ${what} is valid from ${day(bad.notBeforeMs)} only`,
           goodFromMs: bad.notBeforeMs,
         }
       : {
-          problem: `${bad.file}: the certificate of ${bad.name} expired on ${day(bad.notAfterMs)}`,
+          problem: `${bad.file}: the ${what} expired on ${day(bad.notAfterMs)}`,
           goodFromMs: undefined,
         };
   }

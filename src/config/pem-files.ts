@@ -128,6 +128,13 @@ export class PemFiles {
     this.#material.noteCertificate({ file, role, name: nameOf(first), notBeforeMs, notAfterMs });
   }
 
+  /** Notes when a list of revoked certificates ends; `issuer` is its authority, for people. */
+  noteCrl(file: string, issuer: string, { thisUpdateMs, nextUpdateMs }: Crl): void {
+    if (nextUpdateMs === undefined) return;
+    const dates = { notBeforeMs: thisUpdateMs, notAfterMs: nextUpdateMs };
+    this.#material.noteCertificate({ file, role: "crl", name: issuer, ...dates });
+  }
+
   /** Whether the system's authorities include one of this name, as certificates spell it. */
   isSystemRoot(subject: string): boolean {
     this.#systemRoots ??= systemSubjects(this.#around);

@@ -1,5 +1,6 @@
 // Certificates of clients: who is served, whoever is not, and what endpoints see of them. Peers: OpenSSL, Python, Node.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Ca, type Issued, issue, makeCa } from "../support/certs.ts";
 import { Product } from "../support/product.ts";
@@ -23,6 +24,7 @@ let ca: Ca;
 let peer: Peer;
 let endpoint: PeerServer;
 let product: Product;
+let clientCa: Ca;
 const clients: Record<string, Issued> = {};
 
 const authorities = { trustCerts: ["clients.pem"] };
@@ -39,7 +41,7 @@ type ServerName = keyof typeof SERVERS;
 
 beforeAll(async () => {
   ca = await makeCa("Servers");
-  const clientCa = await makeCa("Clients");
+  clientCa = await makeCa("Clients");
   clients["web"] = await issue(clientCa, { names: ["web"], uris: ["spiffe://td/ns/a/sa/web"] });
   clients["job"] = await issue(clientCa, { names: ["job"], uris: ["spiffe://td/ns/a/sa/job"] });
   clients["dns"] = await issue(clientCa, { names: ["dns", "a.good.test"], algorithm: "rsa" });
@@ -251,6 +253,24 @@ withNode(
     const none = await asNode("");
     expect(none.stdout).toBe("");
     expect(none.stderr).toContain("ERR_SSL");
+  },
+  TIME_MS,
+);
+
+withPython(
+  "a list of revoked certificates is followed, and when it ends is a metric",
+  async () => {
+    const about = { role: "crl", file: "clients.crl" };
+    const ends = await product.metric("l5d_tls_certificate_not_after_timestamp_seconds", about);
+    expect((ends ?? 0) * 1000 - Date.now()).toBeGreaterThan(29 * 86_400_000);
+    expect(await ask("needs", "TLSv1_3", { client: "job" })).toBe(SECRET);
+    const gone = [clients["revoked"], clients["job"]].filter((one) => one !== undefined);
+    writeFileSync(join(product.folder, "clients.crl"), await makeCrl(clientCa, gone));
+    await until(
+      "it is refused",
+      async () => (await ask("needs", "TLSv1_3", { client: "job" })) === "",
+    );
+    expect(await ask("needs", "TLSv1_3", { client: "web" })).toBe(SECRET);
   },
   TIME_MS,
 );

@@ -87,3 +87,13 @@ test("Expiry says nothing of authorities that are over: bundles hold such", () =
   clock.advance(HOUR_MS);
   expect(lines).toEqual(["warn a certificate expires soon bundle2 240"]);
 });
+
+test("Expiry calls a list of revoked certificates what it is", () => {
+  const { clock, expiry, lines, facts } = setup();
+  expiry.use([facts("a.crl", 1, 30, "crl")]);
+  clock.advance(DAY_MS);
+  expect(lines).toEqual([
+    "warn a list of revoked certificates expires soon a.crl 24",
+    "error a list of revoked certificates has expired a.crl 0",
+  ]);
+});

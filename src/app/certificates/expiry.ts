@@ -89,8 +89,9 @@ export class Expiry {
       const notAfter = new Date(notAfterMs).toISOString();
       const hoursLeft = Math.max(0, Math.floor(leftMs / HOUR_MS));
       const fields = () => ({ file, role, name, notAfter, hoursLeft });
-      if (leftMs <= 0) log.error("a certificate has expired", fields);
-      else log.warn("a certificate expires soon", fields);
+      const what = role === "crl" ? "list of revoked certificates" : "certificate";
+      if (leftMs <= 0) log.error(`a ${what} has expired`, fields);
+      else log.warn(`a ${what} expires soon`, fields);
     }
   }
 }

@@ -5,7 +5,7 @@ export const CERTIFICATE_METRICS = {
   notAfter: gauge(
     "l5d_tls_certificate_not_after_timestamp_seconds",
     ["file", "role", "name"],
-    "When a certificate in use ends, in seconds since 1970; of a chain, the first of its certificates to end. Role: server, client, trust.",
+    "When a certificate in use ends, in seconds since 1970; of a chain, the first of its certificates to end. Role: server, client, trust; crl for a list of revoked certificates.",
   ),
   rotated: counter(
     "l5d_tls_rotation_success_total",
