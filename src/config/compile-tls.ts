@@ -40,8 +40,7 @@ export class TlsCompiler {
     }
     const directories = new IdentityDirectories(this.#files, this.#reader, this.#problems);
     const found = directories.identities(tls.directories, [...path, "directories"]);
-    const named = new Set(identities.map(({ serverName }) => serverName));
-    identities.push(...found.filter(({ serverName }) => !named.has(serverName)));
+    identities.push(...askedAlike(found, identities));
     if (
       tls.defaultIdentity === undefined &&
       Object.keys(tls.identities).length + tls.directories.length === 0
@@ -114,4 +113,18 @@ export class TlsCompiler {
     }
     return lower;
   }
+}
+
+/**
+ * Identities of directories that `identities` has none for. Where it has a wildcard for their name, a certificate of their
+ * own must not free them from what that asks of clients: whoever writes certificates does not decide who is let in.
+ */
+function askedAlike(
+  found: readonly NamedIdentity[],
+  identities: readonly NamedIdentity[],
+): readonly NamedIdentity[] {
+  const asked = new Map(identities.map(({ serverName, clientAuth }) => [serverName, clientAuth]));
+  return found
+    .filter(({ serverName }) => !asked.has(serverName))
+    .map((one) => ({ ...one, clientAuth: asked.get(one.serverName.replace(/^[^.]+/, "*")) }));
 }

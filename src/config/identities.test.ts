@@ -193,6 +193,27 @@ describe("a directory of identities", () => {
     expect(identities(files, named)).toEqual(["web.test 1", "*.web.test 1"]);
   });
 
+  test("asks of clients what a wildcard of identities asks, where it is for the name", async () => {
+    const own = await issue(ca, { names: ["a.web.test", "a.b.web.test", "*.web.test"] });
+    const files = {
+      ...FILES,
+      "/etc/l5d/ca.pem": ca.certPem,
+      "/certs/own.pem": own.certPem + own.keyPem,
+    };
+    const clientAuth = { trustCerts: ["ca.pem"] };
+    const identities = { "*.web.test": pair("web", { requireClientAuth: true, clientAuth }) };
+    const found = tlsOf({ identities, directories: ["/certs"] }, files)?.identities ?? [];
+    const required = found.map(({ serverName, clientAuth: asked }) => [
+      serverName,
+      typeof asked === "object" && asked.required,
+    ]);
+    expect(required).toEqual([
+      ["*.web.test", true],
+      ["a.web.test", true],
+      ["a.b.web.test", false],
+    ]);
+  });
+
   test("takes the one that is valid for longer of two with the same name and type of key", () => {
     const files = {
       "a.pem": later.certPem + later.keyPem,

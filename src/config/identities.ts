@@ -52,26 +52,30 @@ export class IdentityReader {
     const byType = new Map<KeyType, string>();
     const read = pairs.map((pair, index) => {
       const at = isList ? [...path, index] : path;
-      const one = this.pair(pair, at, role, serverName);
-      if (one === undefined) return undefined;
-      const other = byType.get(one.keyType);
-      if (other !== undefined) {
-        const message = `the keys of ${other} and ${one.file} are of one type, ${one.keyType}: a name has one of each`;
-        this.#problems.error(at, message);
-      }
-      byType.set(one.keyType, one.file);
-      return one.pair;
+      const later = isList ? file.slice(index + 1).map((_, skipped) => index + 1 + skipped) : [];
+      const one = this.pair(pair, at, role, serverName, (type) => {
+        return byType.get(type) ?? this.#keptOfType(type, path, later);
+      });
+      if (one !== undefined) byType.set(one.keyType, one.file);
+      return one?.pair;
     });
     const good = read.filter((pair) => pair !== undefined);
     return good.length < read.length ? undefined : { pairs: good };
   }
 
-  /** One pair, as a unit at `path`. */
+  /** The file of one of the pairs at these places of a list that has been in use and has a key of this type. */
+  #keptOfType(type: KeyType, path: ConfigPath, places: readonly number[]): string | undefined {
+    const kept = places.map((place) => this.#files.keptValue([...path, place]));
+    return (kept as readonly (ReadPair | undefined)[]).find((one) => one?.keyType === type)?.file;
+  }
+
+  /** One pair, as a unit at `path`. `other`: the file with another key of this type for the same name. */
   pair(
     file: FilePair,
     path: ConfigPath,
     role: CertificateRole,
     serverName?: string,
+    other?: (type: KeyType) => string | undefined,
   ): ReadPair | undefined {
     const places = {
       certs: (index: number): ConfigPath => [...path, "certs", index],
@@ -81,6 +85,11 @@ export class IdentityReader {
     };
     return this.#files.unit(path, () => {
       const read = this.read(file, places, role);
+      const alike = read && other?.(read.keyType);
+      if (alike !== undefined) {
+        const message = `the keys of ${alike} and ${read?.file} are of one type, ${read?.keyType}: a name has one of each`;
+        this.#problems.error(path, message);
+      }
       if (read !== undefined && role === "server") this.#checkNames(read, places, serverName);
       return read;
     });

@@ -94,6 +94,11 @@ export class Material {
     this.#certificates.push(facts);
   }
 
+  /** What the unit at `path` was in the last good reading; undefined in a first one. */
+  keptValue(path: ConfigPath): unknown {
+    return this.#kept?.get(exactPath(path))?.value;
+  }
+
   /**
    * Reads a unit by `read`, which notes problems and answers plain data, or undefined where there is an error. In a second
    * reading the value of the first takes its place then, as it does where no file of the unit is another one.

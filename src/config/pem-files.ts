@@ -33,6 +33,11 @@ export class PemFiles {
     return this.#material.unit(this.#problems, path, read);
   }
 
+  /** What the unit at `path` was until now; undefined where files are read for the first time. */
+  keptValue(path: ConfigPath): unknown {
+    return this.#material.keptValue(path);
+  }
+
   /** The PEM certificates of all these files, as one unit at `path`. */
   trust(files: readonly string[], path: ConfigPath): readonly string[] | undefined {
     return this.unit(path, () =>

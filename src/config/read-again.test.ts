@@ -179,3 +179,22 @@ test("readAgainInChild() gives what readAgain() gives", async () => {
   write("web", two);
   expect(await readAgainInChild(material.again)).toEqual(readAgain(material.again));
 });
+
+test("readAgain() refuses a second pair of one type, and holds up nothing else", async () => {
+  for (const [type, changed] of [
+    ["rsa", two],
+    ["web", rsa],
+  ] as const) {
+    write("web", one);
+    write("rsa", rsa);
+    const { material, config } = await load({
+      identities: { "web.test": [pair("web"), pair("rsa")] },
+    });
+    write(type, changed);
+    writeFileSync(join(folder, "ca.pem"), (await makeCa("Another CA")).certPem);
+    const found = again(material);
+    expect(found.changed).toEqual(["changed routers[0].client.tls.trustCerts"]);
+    expect(found.refused).toHaveLength(1);
+    expect(found.result.config.routers[0]?.servers).toEqual(config.routers[0]?.servers ?? []);
+  }
+});
