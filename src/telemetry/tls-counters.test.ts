@@ -68,8 +68,8 @@ test("a reason that is expected is there before its first failure, and all ends 
   counters.expect(["expired", "left"]);
   counters.failed("expired");
   expect(counts()).toEqual({
-    "l5d_srv_tls_handshake_failures_total expired r 127.0.0.1:443": 1,
-    "l5d_srv_tls_handshake_failures_total left r 127.0.0.1:443": 0,
+    "l5d_srv_tls_handshake_failure_reason_total expired r 127.0.0.1:443": 1,
+    "l5d_srv_tls_handshake_failure_reason_total left r 127.0.0.1:443": 0,
   });
   counters.release();
   expect(events.filter(({ type }) => type === "release")).toHaveLength(2);

@@ -1,5 +1,5 @@
 // Why a TLS handshake has failed: a closed list, made from what Bun and BoringSSL say of it. Label values of
-// l5d_srv_tls_handshake_failures_total and l5d_dst_tls_handshake_failures_total.
+// l5d_srv_tls_handshake_failure_reason_total and l5d_dst_tls_handshake_failure_reason_total.
 
 /** All reasons with their meaning. */
 export const TLS_FAILURES = {

@@ -155,7 +155,7 @@ async function sayTo(port: number, bytes: string): Promise<void> {
 }
 
 describe("a handshake with a client that fails is counted by its reason:", () => {
-  const FAILURES = "l5d_srv_tls_handshake_failures_total";
+  const FAILURES = "l5d_srv_tls_handshake_failure_reason_total";
   const trust = ["-verify_return_error"];
 
   interface Case {
@@ -295,7 +295,7 @@ describe("a handshake with an endpoint that fails is counted by its reason:", ()
   for (const why of CASES) {
     withPython(why, async () => {
       const labels = { dst: `/dst/${why}`, reason: why };
-      await grows("l5d_dst_tls_handshake_failures_total", labels, async () => {
+      await grows("l5d_dst_tls_handshake_failure_reason_total", labels, async () => {
         running.defer(await tryDestination(`/dst/${why}`));
       });
     });

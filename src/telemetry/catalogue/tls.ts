@@ -27,7 +27,7 @@ export const SERVER_TLS_METRICS = {
     "TLS handshakes with clients that were done, by the protocol agreed upon: one of alpnProtocols, or none.",
   ),
   failures: counter(
-    "l5d_srv_tls_handshake_failures_total",
+    "l5d_srv_tls_handshake_failure_reason_total",
     ["reason", ...SERVER],
     `TLS handshakes with clients that were not done, by reason: ${REASONS}. Without left, reset and not_allowed the sum is l5d_srv_tls_handshake_failure_total.`,
   ),
@@ -51,7 +51,7 @@ export const DESTINATION_TLS_METRICS = {
     "TLS handshakes with endpoints that were done, by the protocol agreed upon, or none.",
   ),
   failures: counter(
-    "l5d_dst_tls_handshake_failures_total",
+    "l5d_dst_tls_handshake_failure_reason_total",
     ["reason", ...DST],
     `TLS handshakes with endpoints that were not done, by reason: ${REASONS}.`,
   ),
