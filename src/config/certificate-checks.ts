@@ -1,5 +1,6 @@
 // What is to be said of a certificate: its name, what it is valid for, what is weak about it, and how a chain fits together.
 import type { X509Certificate } from "node:crypto";
+import { certificateNames } from "../lib/certificate-names.ts";
 import { comparedName } from "../lib/server-name.ts";
 import { isServerName } from "./server-name.ts";
 
@@ -27,11 +28,16 @@ export function subjectOf(certificate: X509Certificate): string {
 
 /** The server names that a certificate is for, in lower case; wildcards of a whole label only. */
 export function dnsNames(certificate: X509Certificate): readonly string[] {
-  const names = (certificate.subjectAltName ?? "").split(", ").flatMap((entry) => {
-    const name = (entry.startsWith("DNS:") && comparedName(entry.slice(4))) || "";
+  const names = certificateNames(certificate.raw).flatMap(({ kind, value }) => {
+    const name = (kind === "dns" && comparedName(value)) || "";
     return isServerName(name) ? [name] : [];
   });
   return [...new Set(names)];
+}
+
+/** Whether a certificate is for any name or address that clients look at. */
+export function isNamed(certificate: X509Certificate): boolean {
+  return certificateNames(certificate.raw).some(({ kind }) => kind === "dns" || kind === "ip");
 }
 
 /**

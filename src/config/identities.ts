@@ -1,6 +1,6 @@
 // Identities from files: certificate and key belong together, are strong enough, and are for the name that they stand for.
 import type { X509Certificate } from "node:crypto";
-import { chainFault, dnsNames, isFor, nameOf, weaknessOf } from "./certificate-checks.ts";
+import { chainFault, dnsNames, isFor, isNamed, nameOf, weaknessOf } from "./certificate-checks.ts";
 import type { CertificateRole } from "./material.ts";
 import type { KeyType, ReadKey } from "./pem-key.ts";
 import type { PemFiles } from "./pem-files.ts";
@@ -129,8 +129,8 @@ export class IdentityReader {
     }
     certs.forEach((name, index) => this.#files.noteCertificates(name, role, chain[index] ?? []));
     const notAfterMs = leaf.validToDate.getTime();
-    const isNamed = /DNS:|IP Address:/.test(leaf.subjectAltName ?? "");
-    return { pair, keyType: key.type, file, names: dnsNames(leaf), isNamed, notAfterMs };
+    const names = dnsNames(leaf);
+    return { pair, keyType: key.type, file, names, isNamed: isNamed(leaf), notAfterMs };
   }
 
   #certificates(
@@ -181,12 +181,12 @@ export class IdentityReader {
   }
 
   #checkNames(
-    { file, names, isNamed }: ReadPair,
+    { file, names, isNamed: hasName }: ReadPair,
     { certs }: PairPlaces,
     serverName: string | undefined,
   ): void {
     if (serverName === undefined) {
-      if (isNamed) return;
+      if (hasName) return;
       const message = `${file}: the certificate has no name that clients look at (subjectAltName)`;
       this.#problems.warning(certs(0), message);
       return;
