@@ -54,6 +54,7 @@ export class ServerMetrics {
     address: string,
     tls: boolean,
     readsHeaders = false,
+    chooses = false,
   ) {
     this.#registry = registry;
     this.#labels = [router, address];
@@ -74,7 +75,7 @@ export class ServerMetrics {
     this.connectionRxBytes = histogram(DEFINED.connectionRxBytes);
     this.connectionTxBytes = histogram(DEFINED.connectionTxBytes);
     this.duration = histogram(DEFINED.duration);
-    this.expect(tls, readsHeaders);
+    this.expect(tls, readsHeaders, chooses);
     this.paused = gauge(DEFINED.paused);
     this.#closes = counter(DEFINED.closes);
     this.#failures = counter(DEFINED.failures);
@@ -89,7 +90,7 @@ export class ServerMetrics {
   }
 
   /** Makes what is needed for sessions with TLS, with headers, or on a server that chooses; what is there already stays. */
-  expect(tls: boolean, readsHeaders: boolean, chooses = false): void {
+  expect(tls: boolean, readsHeaders: boolean, chooses: boolean): void {
     if (tls) {
       this.handshake ??= this.#histogram(DEFINED.handshake);
       this.handshakeFailures ??= this.#counter(DEFINED.handshakeFailures);

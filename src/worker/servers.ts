@@ -59,9 +59,14 @@ export class Servers {
     const address = formatAddress({ ip, port });
     const admission = lazyAdmission(this.#parts, router, address, this.#overload);
     const setup = this.#setupOf(spec, begin(), tls, admission);
-    const readsHeaders = setup.incoming !== undefined;
-    const metrics = new ServerMetrics(registry, router, address, tls !== undefined, readsHeaders);
-    metrics.expect(tls !== undefined, readsHeaders, setup.routes !== undefined);
+    const metrics = new ServerMetrics(
+      registry,
+      router,
+      address,
+      tls !== undefined,
+      setup.incoming !== undefined,
+      setup.routes !== undefined,
+    );
     const server = new Server({
       ...setup,
       metrics,
