@@ -3,6 +3,27 @@ import { describe, expect, test } from "bun:test";
 import { afterFailures } from "../../test/support/accrual-config.ts";
 import fc from "fast-check";
 import { balancerScene, type SceneWaiter } from "../../test/support/balancer-scene.ts";
+import type { FakeClock } from "../../test/support/fake-clock.ts";
+import type { FakeConnector } from "../../test/support/fake-sockets.ts";
+
+/** Decides what is attempted: only the endpoint at one port, `serving`, serves. */
+function deciding({ attempts }: FakeConnector, clock: FakeClock) {
+  let decided = 0;
+  const settle = (serving: number): void => {
+    for (; decided < attempts.length; decided += 1) {
+      const attempt = attempts[decided];
+      if (attempt?.target.port === serving) attempt.succeed();
+      else attempt?.fail();
+    }
+  };
+  const pass = (ms: number, serving: number): void => {
+    for (let passedMs = 0; passedMs < ms; passedMs += 10) {
+      settle(serving);
+      clock.advance(10);
+    }
+  };
+  return { settle, pass };
+}
 
 describe("Balancer's retries", () => {
   test("are as many as the budget allows when every endpoint is dead, whatever the number of clients", () => {
@@ -82,24 +103,10 @@ describe("Balancer's retries", () => {
         retryBudget: { minRetriesPerSec: 10, percentCanRetry: 0, ttlMs: 1_000 },
       },
     });
-    const { attempts } = first.connector;
+    const { pass } = deciding(first.connector, clock);
     const clients = Array.from({ length: 1_000 }, () => first.acquire());
-    let decided = 0;
-    const settle = (serving: number): void => {
-      for (; decided < attempts.length; decided += 1) {
-        const attempt = attempts[decided];
-        if (attempt?.target.port === serving) attempt.succeed();
-        else attempt?.fail();
-      }
-    };
-    for (let ms = 0; ms < 3_000; ms += 10) {
-      settle(0);
-      clock.advance(10);
-    }
-    for (let ms = 0; ms < 2_000; ms += 10) {
-      settle(1_001);
-      clock.advance(10);
-    }
+    pass(3_000, 0);
+    pass(2_000, 1_001);
     expect(clients.filter(({ connection }) => connection === undefined)).toHaveLength(0);
     // They come through one by one behind each token, not at the rate at which tokens come.
     expect(first.metrics.retryQueue.queued.value).toBeGreaterThan(900);
@@ -113,21 +120,7 @@ describe("Balancer's retries", () => {
         retryBudget: { minRetriesPerSec: 5, percentCanRetry: 0, ttlMs: 1_000 },
       },
     });
-    const { attempts } = first.connector;
-    let decided = 0;
-    const settle = (serving: number): void => {
-      for (; decided < attempts.length; decided += 1) {
-        const attempt = attempts[decided];
-        if (attempt?.target.port === serving) attempt.succeed();
-        else attempt?.fail();
-      }
-    };
-    const pass = (ms: number, serving: number): void => {
-      for (let passedMs = 0; passedMs < ms; passedMs += 10) {
-        settle(serving);
-        clock.advance(10);
-      }
-    };
+    const { settle, pass } = deciding(first.connector, clock);
     const clients = Array.from({ length: 1_000 }, () => {
       const client = first.acquire();
       settle(0);

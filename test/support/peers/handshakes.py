@@ -3,12 +3,13 @@
 # `count` handshakes were made and standard input has ended. Reports {done, serials} now and then, at the end {done, serials,
 # failures}: how often each serial number was seen for each name, and what failed how often.
 import json
-import os
 import socket
 import ssl
 import sys
 import threading
 from collections import Counter
+
+from echo import exchange
 
 orders = json.loads(sys.argv[1])
 closing = threading.Event()
@@ -34,16 +35,7 @@ def handshake(name):
     if orders.get("header"):
         sock.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\n")
     with contexts[name].wrap_socket(sock, server_hostname=name) as tls:
-        question = os.urandom(16)
-        tls.sendall(question)
-        answer = b""
-        while len(answer) < len(question):
-            part = tls.recv(64)
-            if not part:
-                raise OSError("end of stream")
-            answer += part
-        if answer != question:
-            raise OSError("another answer")
+        exchange(tls)
         return tls.getpeercert()["serialNumber"].lower().lstrip("0")
 
 

@@ -1,5 +1,7 @@
 // A Python script that does what it is asked, a line of JSON for each request and each answer.
 
+import { followJson } from "./json-lines.ts";
+
 /** What the script answers. */
 interface Answer {
   readonly id: number;
@@ -47,13 +49,7 @@ export class PythonProcess implements AsyncDisposable {
   }
 
   async #follow(): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const bytes of this.#process.stdout) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#onAnswer(JSON.parse(line) as Answer);
-    }
+    await followJson(this.#process.stdout, (value) => this.#onAnswer(value as Answer));
     for (const { reject } of this.#asked.values()) reject(new Error(`${this.#name} has ended`));
   }
 

@@ -1,5 +1,6 @@
 // A Python program of this folder that reports in lines of JSON.
 import { join } from "node:path";
+import { followJson } from "./json-lines.ts";
 import { until } from "../until.ts";
 
 export type Report = Readonly<Record<string, unknown>>;
@@ -17,7 +18,7 @@ export class PythonScript implements AsyncDisposable {
       stdout: "pipe",
       stderr: "inherit",
     });
-    this.#read = this.#follow();
+    this.#read = followJson(this.#process.stdout, (value) => this.reports.push(value as Report));
   }
 
   /** Waits for a report, which may have come already. */
@@ -40,15 +41,5 @@ export class PythonScript implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#process.exited;
-  }
-
-  async #follow(): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = "";
-    for await (const bytes of this.#process.stdout) {
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.reports.push(JSON.parse(line) as Report);
-    }
   }
 }

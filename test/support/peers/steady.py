@@ -2,12 +2,13 @@
 # all the time. Arguments: JSON {targets: [{port, ca?, name?}], threads, held}. Ends at the end of standard input and prints
 # {asked, held, failures: {what: how often}}: an answer that is not the echo of what was asked is a failure too.
 import json
-import os
 import socket
 import ssl
 import sys
 import threading
 from collections import Counter
+
+from echo import exchange
 
 orders = json.loads(sys.argv[1])
 stopping = threading.Event()
@@ -24,19 +25,6 @@ def connect(target):
         return sock
     context = ssl.create_default_context(cafile=target["ca"])
     return context.wrap_socket(sock, server_hostname=target["name"])
-
-
-def exchange(sock):
-    question = os.urandom(32)
-    sock.sendall(question)
-    answer = b""
-    while len(answer) < len(question):
-        part = sock.recv(64)
-        if not part:
-            raise OSError("end of stream")
-        answer += part
-    if answer != question:
-        raise OSError("another answer")
 
 
 def note(error, kind):
